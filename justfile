@@ -24,6 +24,12 @@ fmt:
 clippy:
     cargo clippy --workspace --all-targets -- -D warnings
 
+# Lints of the library with the feature of one protocol alone, and with none; some minutes
+features:
+    for features in "" grpc websocket http tcp; do \
+      cargo clippy -p loadgen-core --no-default-features --features "$features" -- -D warnings; \
+    done
+
 # API documentation, warnings denied
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
@@ -167,6 +173,15 @@ test-monitoring *tests:
 soak minutes="60":
     cargo build --release
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/soak.py {{ minutes }}
+
+# Kills so many runs at any moment, and looks at what their journals have
+test-kills times="50":
+    LOADGEN_KILLS={{ times }} cargo test -p loadgen-cli --test journal killed_leaves
+
+# Whether `compare` takes chance for more, with real runs: so many pairs of ten runs each, and all of them divided at random
+compare-calibration pairs="1" splits="200":
+    cargo build --release
+    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/compare_calibration.py {{ pairs }} {{ splits }}
 
 # Everything CI checks
 ci:

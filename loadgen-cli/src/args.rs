@@ -5,7 +5,9 @@ mod ad_hoc;
 mod balance;
 mod choice;
 mod client;
+mod compare;
 mod each;
+mod history;
 mod init;
 mod report;
 mod run;
@@ -30,7 +32,9 @@ pub(crate) use self::balance::{
 };
 pub(crate) use self::choice::{ProtocolChoice, TargetChoice};
 pub(crate) use self::client::{ClientArgs, DelayMode, VisitKind};
+pub(crate) use self::compare::{CompareArgs, CompareFlags};
 pub(crate) use self::each::TargetFlags;
+pub(crate) use self::history::HistoryArgs;
 pub(crate) use self::init::InitArgs;
 pub(crate) use self::report::ReportArgs;
 pub(crate) use self::run::{RunArgs, RunCommand, WhatArgs};
@@ -102,6 +106,10 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Tell of a run once more, from its result document
     Report(ReportArgs),
+    /// Hold the results of runs against those of others: what got better or worse, and what is chance
+    Compare(CompareArgs),
+    /// List the results in a folder, and how they went from one to the next
+    History(HistoryArgs),
     /// Print a JSON Schema
     Schema(SchemaArgs),
     /// Start the reference servers
@@ -185,4 +193,6 @@ pub(crate) enum SchemaOf {
     Scenario,
     /// The result document
     Result,
+    /// What `compare --json` prints
+    Comparison,
 }

@@ -11,6 +11,8 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 use crate::ad_hoc::AdHocError;
 use crate::backend::ServerError;
 use crate::commands::ClientError;
+use crate::comparing::ComparingError;
+use crate::history::HistoryError;
 use crate::init::InitError;
 use crate::output::PrintError;
 use crate::paint::{self, Paint};
@@ -56,12 +58,18 @@ pub(crate) enum Error {
         /// What is said of it.
         text: String,
     },
+    /// A folder without results.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// Flags, scenarios and environment that do not fit together.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// The result of an earlier run.
     #[error(transparent)]
     Result(#[from] ResultError),
+    /// Runs that are not compared.
+    #[error(transparent)]
+    Comparing(#[from] ComparingError),
     /// A run.
     #[error(transparent)]
     Run(#[from] RunError),

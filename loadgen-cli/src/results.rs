@@ -1,13 +1,14 @@
 //! Where results of earlier runs come from: a file, or standard input.
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use loadgen_core::input;
 use loadgen_core::report::{self, Document, ReadError};
+use loadgen_core::{input, journal};
 
 use crate::output::OutputError;
-use crate::suite;
+use crate::settings::journal_beside;
+use crate::{screen, suite};
 
 /// Why the result of an earlier run cannot be told of.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,37 @@ pub(crate) enum ResultError {
         /// What it is instead.
         source: ReadError,
     },
+    /// A journal that cannot be read.
+    #[error(transparent)]
+    Journal(#[from] journal::ReadError),
+    /// A result that is not there yet, and a journal that is.
+    #[error(
+        "there is no result {}, but a journal of its run: `loadgen report {}`",
+        path.display(), journal.display()
+    )]
+    Unfinished {
+        /// The result.
+        path: PathBuf,
+        /// The folder of the journal.
+        journal: PathBuf,
+    },
+    /// A folder without one.
+    #[error(
+        "{} is a folder without a journal of a run; expected a result document, a journal, or the folder of one",
+        _0.display()
+    )]
+    NoJournal(PathBuf),
+    /// A folder with more than one.
+    #[error(
+        "{} has the journals of {} runs; say which:{}",
+        folder.display(), journals.len(), listed(journals)
+    )]
+    SeveralJournals {
+        /// The folder.
+        folder: PathBuf,
+        /// All of them.
+        journals: Vec<PathBuf>,
+    },
     /// A path that it cannot be written to.
     #[error(transparent)]
     Output(OutputError),
@@ -37,19 +69,67 @@ pub(crate) enum ResultError {
     Write(OutputError),
 }
 
-/// The result in a file, or on standard input (`-`).
+fn listed(journals: &[PathBuf]) -> String {
+    let lines = journals.iter();
+    let lines = lines.map(|it| format!("\n  loadgen report {}", it.display()));
+    lines.collect()
+}
+
+/// The result in a file, or on standard input (`-`), or as far as a journal has it, which may be the only
+/// one in a folder.
 ///
 /// # Errors
-/// [`ResultError::Read`] when it cannot be read, [`ResultError::Content`] when it is no result.
+/// [`ResultError::Read`] when it cannot be read, [`ResultError::Content`] when it is no result; what is wrong
+/// with a journal, or with what there is of them.
 pub(crate) fn load(path: &Path) -> Result<Document, ResultError> {
-    let text = read(path).map_err(|source| ResultError::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    if path.is_dir() {
+        return load_journal(&only_journal(path)?);
+    }
+    if journal::is_journal(path) {
+        return load_journal(path);
+    }
+    let text = read(path).map_err(|source| not_read(path, source))?;
     report::read(&text).map_err(|source| ResultError::Content {
         path: path.to_owned(),
         source,
     })
+}
+
+/// As far as the run had come. One that has not ended will have come further in a second.
+fn load_journal(path: &Path) -> Result<Document, ResultError> {
+    let kept = journal::read(path)?;
+    if kept.is_running {
+        screen::note(format_args!(
+            "the run of {} is still under way; this is what there is of it now",
+            path.display()
+        ));
+    }
+    Ok(kept.document())
+}
+
+fn only_journal(folder: &Path) -> Result<PathBuf, ResultError> {
+    let mut journals = journal::find(folder).map_err(|source| not_read(folder, source))?;
+    match (journals.pop(), journals.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (None, _) => Err(ResultError::NoJournal(folder.to_owned())),
+        (Some(last), false) => {
+            journals.push(last);
+            Err(ResultError::SeveralJournals {
+                folder: folder.to_owned(),
+                journals,
+            })
+        }
+    }
+}
+
+fn not_read(path: &Path, source: io::Error) -> ResultError {
+    let path = path.to_owned();
+    let journal = journal_beside(&path);
+    let is_there = source.kind() == ErrorKind::NotFound && journal.is_dir();
+    match is_there {
+        true => ResultError::Unfinished { path, journal },
+        false => ResultError::Read { path, source },
+    }
 }
 
 fn read(path: &Path) -> io::Result<String> {

@@ -5,6 +5,7 @@ mod deed;
 mod error;
 mod events;
 mod execute;
+mod journal;
 mod marks;
 mod prepare;
 
@@ -23,6 +24,8 @@ use crate::trace::Trace;
 
 pub(crate) use self::deed::kill_commands;
 pub(crate) use self::error::RunError;
+use self::execute::Listening;
+use self::journal::Kept;
 
 /// A run that was measured and told of.
 #[derive(Debug)]
@@ -54,8 +57,12 @@ pub(crate) fn run(
     };
     let mut sinks = Sinks::open(&settings.sinks, about)?;
     let outputs = prepare::outputs(&settings.outputs)?;
+    let place = journal::reserve(&settings, &info, screen)?;
     let backend = prepare::backend(&mut settings, screen)?;
     let fleet = prepare::fleet(&mut settings, screen)?;
+    let context = conclude::context(&settings, &info);
+    let journal = journal::begin(place, &settings, &context, &names, screen)?;
+    let (journal, follower) = journal.unzip();
     prepare::announce(&settings, &sinks, &warnings, screen);
     let trace = settings.traced();
     let trace = trace.map(|most| Arc::new(Trace::of(most, &settings.plan.scenarios)));
@@ -63,7 +70,10 @@ pub(crate) fn run(
         &settings,
         trace.clone(),
         fleet.as_ref(),
-        &mut sinks,
+        Listening {
+            sinks: &mut sinks,
+            journal: follower,
+        },
         signals,
         screen,
     );
@@ -73,15 +83,24 @@ pub(crate) fn run(
     }
     let lost = lost.filter(|_| !signals.any());
     let mut backend = conclude::end(backend, &executed, signals);
-    let record = conclude::measured(executed, &mut backend)?;
+    let record = match conclude::measured(executed, &mut backend) {
+        Ok(record) => record,
+        Err(error) => {
+            journal.into_iter().for_each(Kept::discard);
+            return Err(error);
+        }
+    };
     let (stopped, is_told_to_end) = conclude::no_more_to_stop(signals);
-    let document = conclude::document(&settings, info, &record, sinks.conclude(screen));
+    let document = conclude::document(context, &record, sinks.conclude(screen));
     backend.say(screen);
     sinks.judged(&document);
     if let Some(trace) = trace {
         screen::note(trace.text(terminal::of_stderr().0).trim_end());
     }
     let told = conclude::tell(&document, outputs, settings.json, screen);
+    if let Some(journal) = journal {
+        journal.conclude(&document, told.is_ok());
+    }
     sinks.finish(&End::now(screen, &is_told_to_end));
     told?;
     conclude::whole(&record, backend, lost)?;

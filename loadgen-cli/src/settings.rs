@@ -7,6 +7,7 @@ pub(crate) mod sinks;
 
 mod env;
 mod error;
+mod journal;
 mod overrides;
 mod targets;
 #[cfg(test)]
@@ -26,9 +27,10 @@ use crate::output::Spec;
 
 pub(crate) use self::env::EnvError;
 pub(crate) use self::error::SettingsError;
+pub(crate) use self::journal::{Journal, beside as journal_beside};
 
 /// A run, settled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct RunSettings {
     /// What is run, overrides applied. Scenarios that the embedded backend is to answer have no
     /// targets yet.
@@ -45,6 +47,8 @@ pub(crate) struct RunSettings {
     pub(crate) warnings: Vec<String>,
     /// Files to write.
     pub(crate) outputs: Vec<Spec>,
+    /// Where a journal is kept.
+    pub(crate) journal: Journal,
     /// Whether the document is printed in place of the summary.
     pub(crate) json: bool,
     /// How many exchanges were asked to be shown in full.
@@ -122,6 +126,7 @@ impl RunSettings {
             notices,
             warnings,
             outputs: args.outputs.clone(),
+            journal: Journal::resolve(args),
             json: args.json,
             trace: args.trace.and_then(|it| usize::try_from(it).ok()),
             sinks,

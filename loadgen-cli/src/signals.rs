@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::{fs, io, thread};
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::{Handle, Signals};
 
 /// The signal that ends the process, whatever is going on.
@@ -137,6 +137,8 @@ impl Listener {
     fn listen(early: Early, end: fn() -> !, hang_up: HangUp) -> Result<Self, SignalError> {
         let reloads = hang_up == HangUp::Reloads;
         let is_heard = reloads || !is_ignored(SIGHUP);
+        // A file that may grow no further is for who writes it to tell of, and ends nothing.
+        signal_hook::flag::register(SIGXFSZ, Arc::default())?;
         let mut signals = Signals::new(
             [SIGINT, SIGTERM]
                 .into_iter()

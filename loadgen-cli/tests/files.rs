@@ -298,7 +298,7 @@ fn files_that_cannot_be_read() {
 
 #[test]
 fn schemas_are_json_schemas() {
-    for of in ["scenario", "result"] {
+    for of in ["scenario", "result", "comparison"] {
         let said = say(&["schema", of]);
         assert_eq!(said.code, Some(0), "{said:?}");
         let schema = said.json();

@@ -34,12 +34,6 @@ impl Clock {
     }
 
     /// A moment that was seen without this clock; its epoch for one from before that.
-    #[cfg(any(
-        feature = "grpc",
-        feature = "websocket",
-        feature = "http",
-        feature = "tcp"
-    ))]
     pub(crate) fn at(&self, moment: Moment) -> Nanos {
         moment.0.saturating_sub(self.epoch)
     }
@@ -52,21 +46,9 @@ impl Clock {
 }
 
 /// A moment as who knows of no run sees it.
-#[cfg(any(
-    feature = "grpc",
-    feature = "websocket",
-    feature = "http",
-    feature = "tcp"
-))]
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Moment(Nanos);
 
-#[cfg(any(
-    feature = "grpc",
-    feature = "websocket",
-    feature = "http",
-    feature = "tcp"
-))]
 impl Moment {
     pub(crate) fn now() -> Self {
         Self(monotonic())

@@ -10,7 +10,8 @@
 //! | [`schedule`], [`pacer`] | when iterations start |
 //! | [`alarm`] | when messages with due times leave |
 //! | [`record`] | what was measured: results, histograms, the ledger |
-//! | [`condition`], [`expectation`], [`report`] | conditions on results and on balancers; judging them, the verdict, the result document |
+//! | [`condition`], [`expectation`], [`report`] | conditions on results and on balancers; judging them, the verdict, the result document, comparing runs |
+//! | [`journal`] | what a run recorded, on a disk up to the last second |
 //! | `sink` | figures sent on while the run goes; behind features |
 //! | [`process`], [`cgroup`] | what the process takes of its machine, and what it may take |
 //! | [`units`], [`outcome`], [`clock`] | the words everything is said in |
@@ -20,6 +21,21 @@
 //!
 //! The library prints nothing, installs no signal handler and never exits. `examples/` has a custom
 //! workload, a custom protocol, one with metrics of its own, scenarios of gRPC and WebSocket built in code, an interceptor, and a listener on the event stream.
+
+// What protocols share has parts that not each of them uses.
+#![cfg_attr(
+    not(all(
+        feature = "grpc",
+        feature = "websocket",
+        feature = "http",
+        feature = "tcp"
+    )),
+    allow(
+        dead_code,
+        unused_imports,
+        reason = "with all protocols nothing may be unused"
+    )
+)]
 
 pub mod alarm;
 #[cfg(any(
@@ -53,6 +69,7 @@ mod expression;
 #[cfg(fuzzing)]
 pub mod expression;
 pub mod input;
+pub mod journal;
 mod judge;
 mod nearest;
 pub mod outcome;

@@ -3,6 +3,7 @@
 //! Owns the reading of them, where the system tells. Keeps no history but the last reading.
 
 use std::fs;
+use std::time::Duration;
 
 use rustix::param::page_size;
 use rustix::process::{Resource, getrlimit};
@@ -56,6 +57,15 @@ impl Meter {
             open_files_limit: getrlimit(Resource::Nofile).current,
         }
     }
+}
+
+/// The processor time that the calling thread has used.
+pub(crate) fn thread_time() -> Duration {
+    let used = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(
+        used.tv_sec.unsigned_abs(),
+        used.tv_nsec.unsigned_abs() as u32,
+    )
 }
 
 /// The second number of Linux's `statm` is the resident memory, in pages.

@@ -17,6 +17,7 @@ use loadgen_core::units::Rate;
 use loadgen_core::workload::{
     Counter, Gauge, Iteration, Observer, PrepareError, Timing, UserId, Workload,
 };
+use test_case::test_case;
 
 /// Takes a given time, fails every so often.
 #[derive(Clone, Default)]
@@ -1052,6 +1053,24 @@ fn who_is_kept_waiting_by_a_service_that_stopped_answering_is_unanswered() {
         scenario.response_time.min() >= 190_000_000,
         "each waited at least for the graceful stop"
     );
+}
+
+/// Where users keep what lasts as long as the load it is not the service that keeps arrivals waiting.
+#[test_case(WhenBusy::Queue)]
+#[test_case(WhenBusy::Drop)]
+fn who_waits_for_users_that_keep_theirs_is_told_apart(when_busy: WhenBusy) {
+    let mut spec = spec(open(100.0, 300, 2).when_busy(when_busy));
+    spec.lasting = true;
+    spec.graceful_stop = Duration::from_millis(200);
+    let record = run(spec, Busy::taking(10_000));
+    let scenario = &record.scenarios[0];
+    let dropped = check(scenario).dropped;
+    assert_eq!((dropped, scenario.dropped_unanswered), (28, 0));
+    match when_busy {
+        WhenBusy::Queue => assert_eq!(scenario.dropped_kept, dropped),
+        // One that came while its worker itself was late is not theirs.
+        WhenBusy::Drop => assert!(scenario.dropped_kept * 10 >= dropped * 8),
+    }
 }
 
 /// Each is as old as the time until the next user came free.

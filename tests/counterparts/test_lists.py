@@ -18,6 +18,8 @@ from harness import PATIENCE, Run, call, free_port, run, scenario, tool, wait_fo
 from server import ITEM, Server
 
 LOAD = {"open": {"rate": "200/s", "duration": "4s", "users": {"max": 100}}}
+# The same of users who are all there from the start: an open load has as many as it needs, which may be two.
+OF_USERS = {"closed": {"users": 20, "iterations": 800, "think_time": "100ms"}}
 ALL = 800
 
 
@@ -132,9 +134,9 @@ class Lists(unittest.TestCase):
     def counts(self):
         return [it.shop.counts()["find"] for it in self.servers]
 
-    def changed_under_load(self, target, change, flags=(), **fields):
+    def changed_under_load(self, target, change, flags=(), load=LOAD, **fields):
         """The list changes under load; what was asked of whom is what the servers counted."""
-        plan = scenario("lists", target, call("Find", ITEM), load=LOAD, resolve_every="200ms", **fields)
+        plan = scenario("lists", target, call("Find", ITEM), load=load, resolve_every="200ms", **fields)
         with Run(plan, flags=flags) as running:
             wait_for("the load", lambda: min(self.counts()[:2]) > 50)
             self.assertEqual(self.counts()[2], 0)
@@ -202,7 +204,7 @@ class Lists(unittest.TestCase):
             consul.has(self.goes, self.stays, own=False)
             target = f"consul://{consul.address}/shop"
             change = lambda: consul.has(self.stays, self.comes, own=True)
-            document, said = self.changed_under_load(target, change, connection_per="user")
+            document, said = self.changed_under_load(target, change, load=OF_USERS, connection_per="user")
             self.assertEqual(consul.paths, {"/v1/health/service/shop?passing=true"})
         self.assertNotIn(token, said + json.dumps(document))
 

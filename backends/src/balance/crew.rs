@@ -43,14 +43,13 @@ impl Bound {
     /// # Errors
     /// [`ServeError::Bind`].
     pub(crate) fn new(listen: SocketAddr, status: Option<SocketAddr>) -> Result<Self, ServeError> {
-        let listener = listen::bind(listen)?;
+        let (listener, local_addr) = listen::bind(listen)?;
         // What is accepted has it from here. A system that cannot do it does all the rest.
         let _ = keep_alive(&(&listener).into());
-        let page = status.map(listen::bind).transpose()?;
-        let status_addr = page.as_ref().map(StdListener::local_addr).transpose();
+        let (page, status_addr) = status.map(listen::bind).transpose()?.unzip();
         Ok(Self {
-            local_addr: listener.local_addr().map_err(worker_error)?,
-            status_addr: status_addr.map_err(worker_error)?,
+            local_addr,
+            status_addr,
             listener,
             page,
         })

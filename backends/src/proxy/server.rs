@@ -132,19 +132,14 @@ pub(super) struct Strokes {
 /// # Errors
 /// [`ProxyError`].
 pub fn start_proxy(settings: ProxySettings) -> Result<RunningProxy, ProxyError> {
-    let token = settings.manage.as_ref().map(|it| match &it.token {
-        Some(token) => Ok::<_, ProxyError>(Some(Watched::open(token)?)),
-        None if it.listen.ip().to_canonical().is_loopback() => Ok(None),
-        None => Err(ProxyError::NoToken { address: it.listen }),
+    let token = settings.manage.as_ref().map(|it| {
+        let missing = || ProxyError::NoToken { address: it.listen };
+        Watched::guarding(it.listen, it.token.as_ref(), missing)
     });
     let token = token.transpose()?.flatten();
-    let listener = listen::bind(settings.listen)?;
-    let worker_error = |reason: io::Error| ServeError::Worker { reason };
-    let local_addr = listener.local_addr().map_err(worker_error)?;
+    let (listener, local_addr) = listen::bind(settings.listen)?;
     let managed = settings.manage.as_ref().map(|it| listen::bind(it.listen));
-    let managed = managed.transpose()?;
-    let manage_addr = managed.as_ref().map(StdListener::local_addr).transpose();
-    let manage_addr = manage_addr.map_err(worker_error)?;
+    let (managed, manage_addr) = managed.transpose()?.unzip();
     let shared = Arc::new(Shared {
         to: settings.to,
         seed: settings.seed,
@@ -333,8 +328,8 @@ async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
 }
 
 fn again(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    let worker_error = |reason: io::Error| ServeError::Worker { reason };
-    TcpListener::from_std(listen::bind(address)?).map_err(worker_error)
+    let (listener, _) = listen::bind(address)?;
+    TcpListener::from_std(listener).map_err(|reason| ServeError::Worker { reason })
 }
 
 fn begin(shared: &Arc<Shared>, client: TcpStream, number: u64) {

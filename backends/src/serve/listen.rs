@@ -11,12 +11,16 @@ use crate::serve::error::ServeError;
 /// opens thousands at once should wait for nothing else.
 const BACKLOG: i32 = 65_535;
 
-/// Listens on `address`; port 0 takes any free one.
+/// Listens on `address`, and says where that is: port 0 takes any free one.
 ///
 /// # Errors
 /// [`ServeError::AddressInUse`] or [`ServeError::Listen`].
-pub(crate) fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
-    open(address).map_err(|reason| match reason.kind() {
+pub(crate) fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    let opened = open(address).and_then(|listener| {
+        let local_addr = listener.local_addr()?;
+        Ok((listener, local_addr))
+    });
+    opened.map_err(|reason| match reason.kind() {
         io::ErrorKind::AddrInUse => ServeError::AddressInUse { address },
         _ => ServeError::Listen { address, reason },
     })

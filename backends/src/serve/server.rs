@@ -108,11 +108,7 @@ impl Setup {
             Some(files) => Some(tls::acceptor(files, alpn)?),
             None => None,
         };
-        let listener = listen::bind(config.address)?;
-        let local_addr = listener.local_addr().map_err(|reason| ServeError::Listen {
-            address: config.address,
-            reason,
-        })?;
+        let (listener, local_addr) = listen::bind(config.address)?;
         let identity = Identity::new(config.id, local_addr.port())?.of_version(config.version)?;
         let faults = FaultState::new(config.faults, identity.id()).map(Arc::new);
         Ok(Self {

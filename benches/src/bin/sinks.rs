@@ -13,7 +13,9 @@ use std::time::Duration;
 use loadgen_benches::{Server, ServerProcess, median, open, process_cpu};
 use loadgen_core::assemble;
 use loadgen_core::engine::{Event, Options, Run};
+use loadgen_core::journal::{Journal, JournalError, Place};
 use loadgen_core::record::RunRecord;
+use loadgen_core::report::Context;
 use loadgen_core::scenario::{GrpcCall, GrpcPlan, Plan, ScenarioPlan};
 use loadgen_core::sink::RunInfo;
 use loadgen_core::sink::otlp::OtlpSink;
@@ -55,6 +57,8 @@ enum To {
     Statsd(String),
     /// An endpoint that nobody scrapes: what is measured is the run's side.
     Prometheus,
+    /// A journal in a folder of its own.
+    Journal,
     /// A receiver that is not there: the post is tried each second, on a thread of its own.
     Otlp(String),
 }
@@ -81,6 +85,24 @@ fn sink(run: &Run, to: &To) -> Option<(Listener, Option<Unsent>)> {
             let sink = PrometheusSink::new(listener, &names, &info);
             let mut sink = sink.expect("a thread");
             (Box::new(move |event: &Event<'_>| sink.hear(event)), None)
+        }
+        To::Journal => {
+            let folder = std::env::temp_dir().join(format!("loadgen-bench-{}", std::process::id()));
+            let context = Context::new();
+            let place = Place::reserve(&folder, &context.run_id).expect("a folder of our own");
+            let ended = |error: &JournalError| panic!("{error}");
+            let begun = Journal::begin(place, &context, &names, ended);
+            let (journal, mut follower) = begun.expect("a folder of our own");
+            let mut journal = Some(journal);
+            let hear = move |event: &Event<'_>| {
+                follower.hear(event);
+                if let Event::Finished(_) = event
+                    && let Some(journal) = journal.take()
+                {
+                    journal.remove().expect("it is there");
+                }
+            };
+            (Box::new(hear), None)
         }
         To::Otlp(url) => {
             let url = url.parse().expect("a URL");
@@ -196,6 +218,7 @@ fn main() -> ExitCode {
         ("is not there", To::Statsd(nobody)),
         ("comes and goes", To::Statsd(now_and_then)),
         ("Prometheus", To::Prometheus),
+        ("a journal", To::Journal),
         ("OTLP to nobody", To::Otlp(format!("http://{}", free()))),
     ];
     println!(

@@ -12,6 +12,7 @@ use loadgen_core::sink::statsd::Prefix;
 use loadgen_core::units::Rate;
 
 use super::choice::{ProtocolChoice, TargetChoice};
+use super::compare::CompareFlags;
 use super::each::TargetFlags;
 use super::values::{
     MOST_WORKERS, TagList, assignment, count, duration, output_spec, pacing, prefix, rate,
@@ -28,6 +29,8 @@ const MOST_REQUESTS: u64 = 1_000_000_000_000_000;
 pub(super) const MOST_USERS: u64 = 1_000_000;
 /// The most exchanges that are shown.
 const MOST_TRACED: u64 = 1_000;
+/// The most runs one after another: as many as are compared.
+const MOST_RUNS: u64 = 1_000;
 /// The most connections, as in scenario files.
 const MOST_CONNECTIONS: u64 = 65_535;
 
@@ -49,6 +52,9 @@ pub(crate) struct RunCommand {
     /// How.
     #[command(flatten)]
     pub(crate) run: RunArgs,
+    /// Run it so many times, one after another, and say how much the runs differ; files get their numbers, like `r.1.json`
+    #[arg(long, value_name = "N", value_parser = count(MOST_RUNS), allow_negative_numbers = true, help_heading = "Comparing")]
+    pub(crate) repeat: Option<u64>,
 }
 
 /// Which scenarios are run, and where they send.
@@ -156,9 +162,15 @@ pub(crate) struct RunArgs {
     /// Print the result document on stdout instead of the summary
     #[arg(long, help_heading = "Output")]
     pub(crate) json: bool,
-    /// Also write the result to a file; KIND is `json`, `csv`, `hlog`, `junit` or `markdown`. May be given several times
+    /// Also write the result to a file; KIND is `json`, `html`, `csv`, `hlog`, `junit` or `markdown`. May be given several times
     #[arg(short, long = "out", value_name = "KIND=PATH", value_parser = OsStringValueParser::new().try_map(|it| output_spec(&it)), action = ArgAction::Append, help_heading = "Output")]
     pub(crate) outputs: Vec<Spec>,
+    /// Keep a journal in this folder, from which `loadgen report` has the figures of a run that was killed [default: PATH.journal beside `--out json=PATH`]
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub(crate) journal: Option<PathBuf>,
+    /// Keep no journal
+    #[arg(long, conflicts_with = "journal", help_heading = "Output")]
+    pub(crate) no_journal: bool,
     /// Send metrics to StatsD once a second, `host:port`
     #[arg(long, value_name = "HOST:PORT", value_parser = statsd, help_heading = "Output")]
     pub(crate) statsd: Option<Target>,
@@ -189,6 +201,12 @@ pub(crate) struct RunArgs {
     /// Exit with 100 when the run is invalid, whatever the thresholds say
     #[arg(long, help_heading = "Output")]
     pub(crate) strict: bool,
+    /// When the run is over, hold it against the result of an earlier one, or a folder of them; repeatable
+    #[arg(long, value_name = "FILE", action = ArgAction::Append, help_heading = "Comparing")]
+    pub(crate) baseline: Vec<PathBuf>,
+    /// How runs are compared.
+    #[command(flatten)]
+    pub(crate) comparing: CompareFlags,
 }
 
 impl WhatArgs {

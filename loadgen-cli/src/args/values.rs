@@ -239,6 +239,23 @@ pub(super) fn output_spec(given: &OsStr) -> Result<Spec, String> {
     })
 }
 
+/// The kinds of files that a comparison can be written to.
+pub(super) fn comparison_spec(given: &OsStr) -> Result<Spec, String> {
+    let spec = output_spec(given)?;
+    match spec.kind {
+        Kind::Json => Ok(spec),
+    }
+}
+
+/// A percentage, as a share.
+pub(super) fn percentage(text: &str) -> Result<f64, String> {
+    let number = text.strip_suffix('%').and_then(|it| it.parse::<f64>().ok());
+    let number = number.filter(|it| (0.0..=100.0).contains(it));
+    number
+        .map(|it| it / 100.0)
+        .ok_or_else(|| "expected a percentage from 0% to 100%, like `5%`".to_owned())
+}
+
 pub(super) fn listen_address(text: &str) -> Result<String, String> {
     let expected = "expected HOST:PORT, like `127.0.0.1:50051` or `[::1]:0`";
     // For whom is not to be guessed.

@@ -4,7 +4,8 @@ use loadgen_core::driver::grpc;
 use loadgen_core::scenario::ProtocolPlan;
 
 use super::exit::{Exit, stop_at_once};
-use super::run::{carry_out, cores};
+use super::repeat::carry_out;
+use super::run::cores;
 use crate::ad_hoc::{AdHoc, AdHocError, in_flags, refuse_no_method};
 use crate::args::{AdHocArgs, GrpcArgs, HttpArgs, TcpArgs, WebsocketArgs};
 use crate::error::Error;
@@ -106,5 +107,5 @@ fn run(ad_hoc: &AdHoc, shared: &AdHocArgs, signals: &Listener) -> Result<Exit, E
     if let Some(notice) = ad_hoc.notice.as_ref().filter(|_| !ad_hoc.run.quiet) {
         screen::note(notice);
     }
-    carry_out(settled, &ad_hoc.run, signals).map_err(in_flags)
+    carry_out(settled, &ad_hoc.run, None, signals).map_err(in_flags)
 }

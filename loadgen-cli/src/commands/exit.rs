@@ -8,6 +8,7 @@ use loadgen_backends::proxy::ProxyError;
 use loadgen_core::driver::grpc::{DescribeError, DriverError};
 
 use crate::backend::ServerError;
+use crate::comparing::ComparingError;
 use crate::error::Error;
 use crate::init::InitError;
 use crate::output;
@@ -43,6 +44,18 @@ pub(crate) enum Exit {
     Stopped = 105,
 }
 
+impl Exit {
+    /// This one, or the other where that is worse: a signal goes before what could not be measured, and that before
+    /// what was and failed.
+    pub(crate) fn or_worse(self, other: Self) -> Self {
+        if other as u8 > self as u8 {
+            other
+        } else {
+            self
+        }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit as u8)
@@ -55,8 +68,15 @@ impl From<&Error> for Exit {
         match error {
             Error::Load(_) | Error::Check { .. } => Self::Scenario,
             Error::Init(InitError::Terminal(_) | InitError::Write { .. }) => Self::Unexpected,
-            Error::Result(ResultError::Write(_)) => Self::Unexpected,
-            Error::AdHoc(_) | Error::Client(_) | Error::Init(_) | Error::Result(_) => Self::Usage,
+            Error::Result(ResultError::Write(_)) | Error::Comparing(ComparingError::Write(_)) => {
+                Self::Unexpected
+            }
+            Error::AdHoc(_)
+            | Error::Client(_)
+            | Error::Init(_)
+            | Error::Result(_)
+            | Error::Comparing(_)
+            | Error::History(_) => Self::Usage,
             Error::Describe(DescribeError::Driver(DriverError::Unreachable(_))) => {
                 Self::Unreachable
             }
@@ -90,7 +110,8 @@ fn of_run(error: &RunError) -> Exit {
         | RunError::Limit(_)
         | RunError::Ports(_)
         | RunError::Memory(_)
-        | RunError::Output(_) => Exit::Usage,
+        | RunError::Output(_)
+        | RunError::Journal(_) => Exit::Usage,
         RunError::Sink(error) => of_sink(error),
         RunError::Assemble(_) | RunError::Event(_) => Exit::Scenario,
         RunError::Unreachable(_) => Exit::Unreachable,

@@ -3,11 +3,14 @@
 mod ad_hoc;
 mod balance;
 mod client;
+mod compare;
 mod completions;
 mod doctor;
 mod exit;
+mod history;
 mod init;
 mod list;
+mod repeat;
 mod report;
 mod run;
 mod schema;
@@ -36,6 +39,8 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::List(args) => list::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Compare(args) => compare::run(&args),
+        Command::History(args) => history::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Serve(ServeCommand::Grpc(args)) => serve::grpc(&args),
         Command::Serve(ServeCommand::Websocket(args)) => serve::websocket(&args),

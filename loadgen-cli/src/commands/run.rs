@@ -10,10 +10,11 @@ use loadgen_core::scenario::Suite;
 
 use super::exit::{Exit, stop_at_once};
 use super::list;
+use super::repeat::carry_out;
 use crate::args::{RunArgs, RunCommand, WhatArgs};
 use crate::error::Error;
-use crate::run;
-use crate::screen::{self, Screen};
+use crate::run::Ran;
+use crate::screen;
 use crate::settings::RunSettings;
 use crate::signals::{Early, Listener};
 use crate::suite::{self, LoadError};
@@ -24,7 +25,11 @@ use crate::{output, terminal};
 /// # Errors
 /// Why nothing could be measured.
 pub(crate) fn run(command: &RunCommand) -> Result<Exit, Error> {
-    let RunCommand { what, run: args } = command;
+    let RunCommand {
+        what,
+        run: args,
+        repeat,
+    } = command;
     let config = what.suite_file().or_else(|| original_config(what));
     if let (None, Some(found), false) = (what.suite_file(), config, args.quiet) {
         screen::note(format_args!(
@@ -38,7 +43,7 @@ pub(crate) fn run(command: &RunCommand) -> Result<Exit, Error> {
         return say_what_there_is(what, &suite);
     }
     let settings = RunSettings::resolve(what, args, &suite, variable, cores())?;
-    carry_out(settings, args, &signals)
+    carry_out(settings, args, *repeat, &signals)
 }
 
 /// A variable of the environment.
@@ -51,23 +56,15 @@ pub(super) fn cores() -> usize {
     thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// Carries out a run that is settled, and says what its end means.
-///
-/// # Errors
-/// Why nothing could be measured.
-pub(super) fn carry_out(
-    settings: RunSettings,
-    args: &RunArgs,
-    signals: &Listener,
-) -> Result<Exit, Error> {
-    let ran = run::run(settings, signals, &Screen::stderr(args.quiet))?;
+/// What the end of one run means, which is said where it needs saying.
+pub(super) fn of_one(ran: &Ran, args: &RunArgs) -> Exit {
     let exit = exit(&ran.document, ran.stopped, args.strict);
     if !args.quiet
         && let Some(advice) = advice(&ran.document, exit)
     {
         screen::note(advice);
     }
-    Ok(exit)
+    exit
 }
 
 /// What scenarios are chosen from: by name, the shipped ones too.

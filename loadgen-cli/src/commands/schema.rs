@@ -1,5 +1,6 @@
 //! `loadgen schema`.
 
+use loadgen_core::report::compare;
 use loadgen_core::{report, scenario};
 
 use super::exit::Exit;
@@ -15,6 +16,7 @@ pub(crate) fn run(args: &SchemaArgs) -> Result<Exit, Error> {
     let schema = match args.of {
         SchemaOf::Scenario => scenario::schema(),
         SchemaOf::Result => report::schema(),
+        SchemaOf::Comparison => compare::schema(),
     };
     output::print(&output::json(&schema))?;
     Ok(Exit::Pass)

@@ -18,6 +18,8 @@ use crate::screen;
 pub(crate) enum Kind {
     /// The result document.
     Json,
+    /// The result as a page, which carries the document.
+    Html,
     /// A table of the run over time.
     Csv,
     /// A log of histograms over time.
@@ -30,13 +32,14 @@ pub(crate) enum Kind {
 
 impl Kind {
     /// The names of all kinds, for messages.
-    pub(crate) const LIST: &str = "csv, hlog, json, junit, markdown";
+    pub(crate) const LIST: &str = "json, html, csv, hlog, junit, markdown";
 
     /// The kind of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
         Some(match name {
             "csv" => Self::Csv,
             "hlog" => Self::Hlog,
+            "html" => Self::Html,
             "json" => Self::Json,
             "junit" => Self::Junit,
             "markdown" => Self::Markdown,
@@ -52,6 +55,13 @@ pub(crate) struct Spec {
     pub(crate) kind: Kind,
     /// Where it goes.
     pub(crate) path: PathBuf,
+}
+
+impl Spec {
+    /// Whether the document itself goes there.
+    pub(crate) fn is_document(&self) -> bool {
+        self.kind == Kind::Json
+    }
 }
 
 /// A path that results cannot be written to.
@@ -84,6 +94,11 @@ static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
 fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
     UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A file is on its way to its place.
+pub(crate) fn is_unfinished(path: &Path) {
+    unfinished().push(path.to_owned());
 }
 
 /// Removes every file that is on its way to its place: for who ends the process with nothing dropped.
@@ -137,7 +152,7 @@ impl Pending {
             permissions = Some(metadata.permissions());
         }
         let beside = beside(&path, permissions).map_err(|error| refuse(error.to_string()))?;
-        unfinished().push(beside.path().to_owned());
+        is_unfinished(beside.path());
         Ok(Self {
             kind: spec.kind,
             path,

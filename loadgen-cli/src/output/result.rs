@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
-use loadgen_core::report::{Document, TextOptions};
+use loadgen_core::report::{Document, TextOptions, page};
 
 use super::{Kind, OutputError, Pending, PrintError, json, print, print_whole};
 use crate::{paint, terminal};
@@ -52,6 +52,7 @@ pub(crate) fn write(outputs: Vec<Pending>, document: &Document) -> Result<(), Ou
             Kind::Csv => document.to_csv(),
             Kind::Hlog => document.to_hlog(),
             Kind::Json => json(document),
+            Kind::Html => page::html(document),
             Kind::Junit => document.to_junit(),
             Kind::Markdown => document.to_markdown(),
         };
@@ -61,7 +62,7 @@ pub(crate) fn write(outputs: Vec<Pending>, document: &Document) -> Result<(), Ou
 }
 
 /// How the summary is to look on stdout: a screen has little room, a file has all that it takes.
-fn look() -> TextOptions {
+pub(crate) fn look() -> TextOptions {
     TextOptions {
         width: terminal::columns_of_stdout(),
         paint: paint::for_stdout(),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use loadgen_core::record::RunRecord;
-use loadgen_core::report::{self, Delivery, Document, Status};
+use loadgen_core::report::{self, Context, Delivery, Document, Status};
 use loadgen_core::sink::RunInfo;
 
 use super::error::RunError;
@@ -92,16 +92,16 @@ pub(super) fn no_more_to_stop(signals: &Listener) -> (bool, impl Fn() -> bool + 
     (stopped, move || came.load(Ordering::Relaxed))
 }
 
+/// What the result document says that no measurement tells, as far as it is known before the load.
+pub(super) fn context(settings: &RunSettings, info: &RunInfo) -> Context {
+    let mut context = Context::of(&settings.plan);
+    context.run_id.clone_from(&info.id);
+    context.version.clone_from(&info.version);
+    context
+}
+
 /// The result document.
-pub(super) fn document(
-    settings: &RunSettings,
-    info: RunInfo,
-    record: &RunRecord,
-    sinks: Vec<Delivery>,
-) -> Document {
-    let mut context = report::Context::of(&settings.plan);
-    context.run_id = info.id;
-    context.version = info.version;
+pub(super) fn document(mut context: Context, record: &RunRecord, sinks: Vec<Delivery>) -> Document {
     context.sinks = sinks;
     report::build(record, context)
 }

@@ -2,6 +2,7 @@
 
 use loadgen_core::AssembleError;
 use loadgen_core::engine;
+use loadgen_core::journal::JournalError;
 use loadgen_core::pacer::RealTimeError;
 
 use crate::backend::{EmbeddedError, FleetError};
@@ -32,6 +33,9 @@ pub(crate) enum RunError {
     /// A path that a result cannot be written to.
     #[error(transparent)]
     Output(OutputError),
+    /// A journal that was asked for.
+    #[error("{0}; name another folder, or keep none (`--no-journal`)")]
+    Journal(JournalError),
     /// The embedded backend.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),

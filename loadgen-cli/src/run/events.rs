@@ -101,16 +101,27 @@ pub(super) struct Events {
 /// One event, on its thread.
 #[derive(Debug)]
 struct Doing {
+    /// The scenario that it is written in.
     scenario: usize,
-    /// The other scenarios that are run with its server.
-    others: Vec<usize>,
+    /// What it is to that one and to the others that it concerns.
+    concerns: Vec<Concern>,
     event: EventPlan,
-    /// The servers that answer behind what it is done to, where that is a fault proxy.
-    behind: Vec<String>,
     request: Option<Request>,
     fleet: Option<Arc<Fleet>>,
     marker: Marker,
     course: Arc<Course>,
+}
+
+/// What an event is to one scenario.
+#[derive(Debug)]
+struct Concern {
+    scenario: usize,
+    /// Whether the scenario does not ask what it is done to.
+    is_elsewhere: bool,
+    /// The servers that answer behind what it is done to, where that does not answer itself: those that are gone with
+    /// it, or all where none is.
+    behind: Vec<String>,
+    effect: EventEffect,
 }
 
 impl Events {
@@ -141,9 +152,8 @@ impl Events {
                 };
                 let doing = Arc::new(Doing {
                     scenario,
-                    others: others(plan, scenario, event),
+                    concerns: concerns(plan, scenario, event),
                     event: event.clone(),
-                    behind: behind(plan, event),
                     request,
                     fleet: event.deed.backend().and(fleet.cloned()),
                     marker: marker.clone(),
@@ -235,10 +245,9 @@ impl Doing {
 
     /// What each scenario that it is one of is told of it.
     fn told(&self, due: Instant, outcome: &Outcome) -> impl Iterator<Item = Late> {
-        let all = [self.scenario].into_iter().chain(self.others.clone());
-        all.map(move |scenario| Late {
-            scenario,
-            event: self.record(scenario, due, outcome),
+        self.concerns.iter().map(move |concern| Late {
+            scenario: concern.scenario,
+            event: self.record(concern, due, outcome),
             cut_off: outcome.cut_off.clone(),
         })
     }
@@ -273,14 +282,16 @@ impl Doing {
     }
 
     /// The same in the words of the record, on a scenario's clock.
-    fn record(&self, scenario: usize, due: Instant, outcome: &Outcome) -> EventRecord {
+    fn record(&self, concern: &Concern, due: Instant, outcome: &Outcome) -> EventRecord {
+        let scenario = concern.scenario;
         let since = |when: Instant| self.marker.since(scenario, when);
         let is_in = |when: &Instant| self.marker.before(scenario, *when).is_none();
         let deed = &self.event.deed;
         let mut record = EventRecord::new(action(deed), deed.to_string());
-        record.effect = effect(deed);
+        record.effect = concern.effect;
         record.backend = deed.backend().map(str::to_owned);
-        record.behind.clone_from(&self.behind);
+        record.behind.clone_from(&concern.behind);
+        record.elsewhere = concern.is_elsewhere;
         record.planned = match scenario == self.scenario {
             true => Some(self.event.at),
             false => Some(due).filter(is_in).map(since),
@@ -342,20 +353,39 @@ impl Doing {
     }
 }
 
-/// The scenarios beside its own that an event is one of.
-fn others(plan: &Plan, own: usize, event: &EventPlan) -> Vec<usize> {
+/// What an event is to the scenario that it is written in, and to the others that it concerns.
+fn concerns(plan: &Plan, own: usize, event: &EventPlan) -> Vec<Concern> {
     let all = 0..plan.scenarios.len();
-    all.filter(|it| *it != own && plan.concerns(event, own, *it))
+    all.filter(|it| plan.concerns(event, own, *it))
+        .map(|it| Concern::of(plan, it, event))
         .collect()
 }
 
-/// The servers that an event takes away by what stands in front of them.
-fn behind(plan: &Plan, event: &EventPlan) -> Vec<String> {
-    let proxy = event.deed.backend().and_then(|it| plan.backend(it));
-    let proxy = proxy.filter(|it| matches!(it.role, BackendRole::Proxy(_)));
-    let answering = proxy.map(|it| plan.answering_behind(&it.name));
-    let answering = answering.into_iter().flatten();
-    answering.map(str::to_owned).collect()
+impl Concern {
+    fn of(plan: &Plan, scenario: usize, event: &EventPlan) -> Self {
+        let name = event.deed.backend();
+        let server = name.and_then(|it| plan.backend(it));
+        let front = server.filter(|it| !matches!(it.role, BackendRole::Serve(_)));
+        let mut effect = effect(&event.deed);
+        let mut behind = Vec::new();
+        if let Some(front) = front {
+            behind = plan.only_behind(scenario, &front.name);
+            // Where others lead to the same servers, nobody is away.
+            if behind.is_empty() {
+                behind = plan.answering_behind(&front.name);
+                effect = match effect {
+                    EventEffect::Lasts => EventEffect::Momentary,
+                    other => other,
+                };
+            }
+        }
+        Self {
+            scenario,
+            is_elsewhere: name.is_some_and(|it| !plan.asks(scenario, it)),
+            behind: behind.into_iter().map(str::to_owned).collect(),
+            effect,
+        }
+    }
 }
 
 fn effect(deed: &Deed) -> EventEffect {

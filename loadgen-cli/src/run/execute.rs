@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use loadgen_core::condition::Threshold;
 use loadgen_core::engine::{self, Event, Run, Stopper};
+use loadgen_core::journal::Follower;
 use loadgen_core::record::{EarlyEnd, RunRecord};
 
 use super::error::RunError;
@@ -20,19 +21,28 @@ use crate::signals::Listener;
 use crate::sinks::Sinks;
 use crate::trace::Trace;
 
+/// Those who listen to a run besides whoever looks at it.
+pub(super) struct Listening<'a> {
+    pub(super) sinks: &'a mut Sinks,
+    pub(super) journal: Option<Follower>,
+}
+
 /// Carries the run out, with its view and its way out.
 pub(super) fn execute(
     settings: &RunSettings,
     trace: Option<Arc<Trace>>,
     fleet: Option<&Arc<Fleet>>,
-    sinks: &mut Sinks,
+    listening: Listening<'_>,
     signals: &Listener,
     screen: &Screen,
 ) -> Result<RunRecord, RunError> {
     let scenarios = settings.plan.scenarios.iter();
     let grace = scenarios.map(|it| it.graceful_stop).max();
     let grace = grace.unwrap_or_default();
-    let mut run = sinks.listen(assemble(settings, trace)?, screen);
+    let mut run = listening.sinks.listen(assemble(settings, trace)?, screen);
+    if let Some(mut journal) = listening.journal {
+        run = run.listen(move |event: &Event<'_>| journal.hear(event));
+    }
     if !screen.is_quiet() {
         let mut live = Live::new(screen.clone(), &settings.plan.scenarios);
         run = run.listen(move |event: &Event<'_>| live.hear(event));

@@ -45,7 +45,7 @@ const OTLP_PROTOCOL: [&str; 2] = [
 const GRAPHITE: &str = "GRAPHITE_URL";
 
 /// Where figures go, each sink settled.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct SinkSettings {
     /// Metrics to StatsD.
     pub(crate) statsd: Option<StatsdSettings>,

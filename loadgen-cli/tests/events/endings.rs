@@ -4,7 +4,8 @@ use std::cell::RefCell;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use serde_json::json;
@@ -14,6 +15,21 @@ use crate::support::{
     assert_no_event_failed, event, is_gone, processes, run, state, suite, two, waits_until,
 };
 
+/// A run under way, and the processes of so many servers that it told of first.
+fn begun(file: &Path, flags: &[&str], servers: usize) -> (Child, Vec<u32>) {
+    let mut command = loadgen(&["run"]);
+    command
+        .args(flags)
+        .arg(file)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().expect("loadgen starts");
+    let stderr = child.stderr.take().expect("a pipe");
+    let lines = BufReader::new(stderr).lines().map_while(Result::ok);
+    let said: String = lines.take(servers).map(|it| it + "\n").collect();
+    (child, processes(&said))
+}
+
 /// A process that is stopped does not see that its standard input has ended.
 #[test]
 fn nothing_is_left_of_a_run_that_is_killed_while_a_server_is_frozen() {
@@ -22,17 +38,9 @@ fn nothing_is_left_of_a_run_that_is_killed_while_a_server_is_frozen() {
     let scenario = json!({ "load": { "open": { "rate": "20/s", "duration": "60s" } },
         "events": [{ "at": "100ms", "freeze": "b2" }, { "at": "100ms", "freeze": "l4" }] });
     let (_folder, file) = suite(&backends, &scenario);
-    let mut command = loadgen(&["run"]);
-    command
-        .arg(&file)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
-    let mut child = Guard(command.spawn().expect("loadgen starts"));
-    let stderr = child.0.stderr.take().expect("a pipe");
-    let lines = BufReader::new(stderr).lines().map_while(Result::ok);
-    let said: String = lines.take(4).map(|it| it + "\n").collect();
-    let processes = processes(&said);
-    assert_eq!(processes.len(), 4, "{said}");
+    let (child, processes) = begun(&file, &[], 4);
+    let mut child = Guard(child);
+    assert_eq!(processes.len(), 4);
     let frozen = || {
         processes
             .iter()
@@ -50,16 +58,7 @@ fn nothing_is_left_of_a_run_that_is_stopped_while_a_server_is_frozen() {
     let scenario = json!({ "load": { "open": { "rate": "20/s", "duration": "60s" } }, "graceful_stop": "100ms",
         "events": [{ "at": "100ms", "freeze": "b2" }, { "at": "50s", "kill": "b1" }] });
     let (_folder, file) = suite(&two(), &scenario);
-    let mut command = loadgen(&["run", "--json"]);
-    command
-        .arg(&file)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command.spawn().expect("loadgen starts");
-    let stderr = child.stderr.take().expect("a pipe");
-    let lines = BufReader::new(stderr).lines().map_while(Result::ok);
-    let said: String = lines.take(2).map(|it| it + "\n").collect();
-    let processes = processes(&said);
+    let (child, processes) = begun(&file, &["--json"], 2);
     let frozen = || processes.iter().any(|it| state(*it) == Some('T'));
     waits_until(Duration::from_secs(10), "one is frozen", frozen);
     signal(&child, rustix::process::Signal::INT);
@@ -115,16 +114,7 @@ fn a_run_that_is_stopped_begins_no_event_and_is_not_invalid_for_that() {
     let later = folder.path().join("later");
     let text = fs::read_to_string(&file).unwrap();
     fs::write(&file, text.replace("LATER", &later.display().to_string())).unwrap();
-    let mut command = loadgen(&["run", "--json", "--allow-events"]);
-    command
-        .arg(&file)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
-    let mut child = command.spawn().expect("loadgen starts");
-    let stderr = child.stderr.take().expect("a pipe");
-    let lines = BufReader::new(stderr).lines().map_while(Result::ok);
-    let said: String = lines.take(2).map(|it| it + "\n").collect();
-    let processes = processes(&said);
+    let (child, processes) = begun(&file, &["--json", "--allow-events"], 2);
     let frozen = || processes.iter().any(|it| state(*it) == Some('T'));
     waits_until(Duration::from_secs(10), "one is frozen", frozen);
     // What the frozen one owes keeps the run going past the second command's time.

@@ -4,6 +4,7 @@ use std::fs;
 use std::net::TcpListener;
 
 use serde_json::{Value, json};
+use test_case::test_case;
 
 use crate::common::assert_balances;
 use crate::support::{assert_no_event_failed, event, is_gone, processes, run, seconds, suite, two};
@@ -185,4 +186,43 @@ fn an_event_from_before_is_dated_as_that() {
     let failover = &document["scenarios"][1]["failovers"][0];
     let why = failover["untold"].as_str().expect("it cannot be told");
     assert!(why.ends_with(" before measuring began"), "{failover}");
+}
+
+/// It answers nothing itself: those behind it are who is away, and nobody where another balancer leads to them.
+#[test_case("drain", &["backend:lb"], None; "the only way is drained")]
+#[test_case("kill", &["backend:lb"], None; "the only way is killed")]
+#[test_case("drain", &["backend:lb", "backend:lb2"], Some("`b1`, `b2` was there all the time"); "one of two ways is drained")]
+fn a_balancer_that_is_a_target_goes_away(deed: &str, targets: &[&str], untold: Option<&str>) {
+    let backends = json!({
+        "serve": "grpc", "b1": {}, "b2": {},
+        "lb": { "balance": "http", "backends": ["b1", "b2"] },
+        "lb2": { "balance": "http", "backends": ["b1", "b2"] },
+    });
+    let (_folder, file) = suite(
+        &backends,
+        &json!({
+            "targets": targets,
+            "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" } }],
+            "load": { "open": { "rate": "200/s", "duration": "4s" } },
+            "events": [{ "at": "1500ms", deed: "lb", "for": "1s" }],
+            "expect": match deed {
+                "drain" => json!({ "drain": { "broken": "== 0" } }),
+                _ => json!({ "failover": { "lost": ">= 0" } }),
+            },
+        }),
+    );
+    let document = run(&file, &[]).json();
+    let scenario = &document["scenarios"][0];
+    let [failover] = scenario["failovers"].as_array().expect("one").as_slice() else {
+        panic!("{scenario}");
+    };
+    assert_eq!(
+        (&failover["backend"], &failover["behind"]),
+        (&json!("lb"), &json!(["b1", "b2"]))
+    );
+    assert_eq!(failover["untold"].as_str(), untold, "{failover}");
+    assert!(failover["lost"].is_u64(), "{failover}");
+    let expected = &scenario["expectations"][0];
+    assert_eq!(expected["verdict"], "holds", "{expected}");
+    assert!(scenario.get("ejections").is_none(), "{scenario}");
 }

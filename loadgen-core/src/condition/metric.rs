@@ -203,6 +203,7 @@ words! {
         Returned => "returned",
         Rebalanced => "rebalanced",
         Switched => "switched",
+        SurvivorsP99 => "survivors_p99",
         Finished => "finished",
         Refused => "refused",
         SentAgain => "sent_again",

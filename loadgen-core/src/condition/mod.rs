@@ -4,6 +4,7 @@
 //! text that is none, and how one is written. Knows no record: a condition is judged where
 //! [the report](crate::report) is made.
 
+mod change;
 mod cursor;
 mod error;
 mod metric;
@@ -18,13 +19,16 @@ use std::time::Duration;
 
 use crate::units::format_duration;
 
+pub use change::ChangeLimit;
 pub use error::ThresholdError;
 pub use tag::Tag;
 
+pub(crate) use change::{SERIES, STATISTICS, STEP_SERIES};
 pub(crate) use metric::{
     BackendMetric, BalanceWord, ConnectionWord, FailoverWord, LedgerWord, Left, Metric, RetryWord,
     Series, Statistic, StepMetric,
 };
+pub(crate) use tag::quoted;
 pub(crate) use unit::Unit;
 
 /// A condition on the results, as written.
@@ -87,6 +91,14 @@ enum Operator {
     GreaterOrEqual,
     Equal,
     NotEqual,
+}
+
+/// What a condition allows, in its own unit.
+#[cfg(feature = "page")]
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Limit {
+    Most(f64),
+    Least(f64),
 }
 
 impl Operator {
@@ -197,6 +209,16 @@ impl Threshold {
     /// Whether it bounds its value from above, so that the worst is the highest.
     pub(crate) fn bounds_from_above(&self) -> bool {
         matches!(self.operator, Operator::Less | Operator::LessOrEqual)
+    }
+
+    /// The most that it allows, or the least; nothing where it is about one value.
+    #[cfg(feature = "page")]
+    pub(crate) fn limit(&self) -> Option<Limit> {
+        match self.operator {
+            Operator::Less | Operator::LessOrEqual => Some(Limit::Most(self.value)),
+            Operator::Greater | Operator::GreaterOrEqual => Some(Limit::Least(self.value)),
+            Operator::Equal | Operator::NotEqual => None,
+        }
     }
 
     /// Whether it holds of this value, or may of a greater one; in its own unit.

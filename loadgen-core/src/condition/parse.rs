@@ -110,7 +110,7 @@ const PLAIN_METRICS: [&str; 12] = [
     "retries",
 ];
 
-fn metric(cursor: &mut Cursor<'_>) -> Result<(Metric, Kind), ThresholdError> {
+pub(super) fn metric(cursor: &mut Cursor<'_>) -> Result<(Metric, Kind), ThresholdError> {
     let start = cursor.at;
     let word = cursor.word();
     Ok(match word {

@@ -31,12 +31,16 @@ impl Tag {
 /// As conditions write it: `tags.tier.gold`, `tags.version.'1.2'`.
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quoted = |name: &str| match name {
-            _ if !name.is_empty() && name.chars().all(Cursor::is_of_names) => name.to_owned(),
-            _ if name.contains('\'') => format!("\"{name}\""),
-            _ => format!("'{name}'"),
-        };
         write!(f, "tags.{}.{}", quoted(&self.key), quoted(&self.value))
+    }
+}
+
+/// A name as conditions write it: in quotes where it has to be.
+pub(crate) fn quoted(name: &str) -> String {
+    match name {
+        _ if !name.is_empty() && name.chars().all(Cursor::is_of_names) => name.to_owned(),
+        _ if name.contains('\'') => format!("\"{name}\""),
+        _ => format!("'{name}'"),
     }
 }
 

@@ -213,10 +213,6 @@ enum Wrong {
     /// Something about its servers, which it knows as a scenario's.
     Servers(String),
     /// A server that had to be asked was not there.
-    #[cfg_attr(
-        not(feature = "grpc"),
-        expect(dead_code, reason = "only gRPC asks before the run")
-    )]
     Unreachable(String),
 }
 
@@ -289,15 +285,13 @@ impl Lookout for Elsewhere {
             Look::Changed(changes) => Look::Changed(
                 changes
                     .into_iter()
-                    .map(|it| FileChange {
-                        field: match ["setup[", "begin[", "end["]
-                            .iter()
-                            .any(|part| it.field.starts_with(part))
-                        {
+                    .map(|(at, it)| {
+                        let mut parts = ["setup[", "begin[", "end["].iter();
+                        let field = match parts.any(|part| it.field.starts_with(part)) {
                             true => it.field,
                             false => format!("elsewhere.{}.{}", self.protocol, it.field),
-                        },
-                        ..it
+                        };
+                        (at, FileChange { field, ..it })
                     })
                     .collect(),
             ),

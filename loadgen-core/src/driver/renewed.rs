@@ -9,6 +9,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::clock::Moment;
 use crate::input;
 use crate::workload::{FileChange, Look, Lookout};
 
@@ -87,6 +88,7 @@ impl<T, E> Renewed<T, E> {
 impl<T: Send + Sync, E: Refused> Lookout for Renewed<T, E> {
     fn look(&self) -> Look {
         let found = read(&self.files);
+        let at = Moment::now();
         let mut seen = lock(&self.seen);
         if found == seen.settled {
             seen.last = found;
@@ -111,7 +113,7 @@ impl<T: Send + Sync, E: Refused> Lookout for Renewed<T, E> {
                 *lock(&self.now) = Arc::new(made);
                 let changes = changed
                     .iter()
-                    .map(|it| FileChange::new(it.path.display(), &it.field, None))
+                    .map(|it| (at, FileChange::new(it.path.display(), &it.field, None)))
                     .collect();
                 seen.taken = found;
                 changes
@@ -122,11 +124,9 @@ impl<T: Send + Sync, E: Refused> Lookout for Renewed<T, E> {
                     .file()
                     .and_then(|file| blamed.clone().find(|it| it.path == file));
                 let it = blamed.unwrap_or(first);
-                vec![FileChange::new(
-                    it.path.display(),
-                    &it.field,
-                    Some(error.problem()),
-                )]
+                let problem = Some(error.problem());
+                let change = FileChange::new(it.path.display(), &it.field, problem);
+                vec![(at, change)]
             }
         })
     }
@@ -206,7 +206,7 @@ mod tests {
             assert_eq!(self.renewed.look(), Look::Unsettled);
             match self.renewed.look() {
                 Look::Changed(changes) => {
-                    let of = |it: FileChange| (it.field, it.problem.is_none());
+                    let of = |(_, it): (_, FileChange)| (it.field, it.problem.is_none());
                     changes.into_iter().map(of).collect()
                 }
                 other => {
@@ -295,7 +295,7 @@ mod tests {
         symlink("..2", at("..tmp")).unwrap();
         fs::rename(at("..tmp"), at("..data")).unwrap();
         assert_eq!(renewed.look(), Look::Unsettled);
-        assert!(matches!(renewed.look(), Look::Changed(it) if it[0].problem.is_none()));
+        assert!(matches!(renewed.look(), Look::Changed(it) if it[0].1.problem.is_none()));
         assert_eq!(*renewed.now(), b"new");
     }
 }

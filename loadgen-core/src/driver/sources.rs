@@ -1,19 +1,14 @@
-//! Values of metadata and header fields, from where a plan says that they stand.
+//! Values that stand elsewhere: in variables of the environment and in files.
 //!
-//! Owns reading variables of the environment and files, and what a value may be. A message about one
-//! names where it stands and never what it is.
+//! Owns reading them, and what they may be. A message about one names where it stands and never what it is.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use http::header::{HeaderMap, HeaderName, HeaderValue};
-
-use super::renewed::{Named, Refused, Renewed};
+use super::renewed::Refused;
 use crate::input;
-use crate::scenario::{Source, is_base64};
+use crate::scenario::Source;
 use crate::secrets::Secrets;
-use crate::workload::Lookout;
 
 /// Why there is no value to send.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -75,200 +70,21 @@ impl Refused for SourceError {
     }
 }
 
-/// A value that is sent.
-#[derive(Debug, Clone)]
-pub(crate) enum Sent {
-    /// The same all the time.
-    Fixed(HeaderValue),
-    /// What is in a file.
-    File(Arc<Renewed<HeaderValue, SourceError>>),
-}
-
-#[cfg(any(feature = "websocket", feature = "http"))]
-impl Sent {
-    /// The same, marked as what is told to nobody else. What is in a file is marked when it is added.
-    pub(crate) fn sensitive(mut self) -> Self {
-        if let Self::Fixed(value) = &mut self {
-            value.set_sensitive(true);
-        }
-        self
-    }
-}
-
-/// Header fields in their order, of which some may change. Those that do not are at hand as a map.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Fields {
-    fixed: HeaderMap,
-    files: Vec<(HeaderName, Arc<Renewed<HeaderValue, SourceError>>)>,
-}
-
-impl From<HeaderMap> for Fields {
-    fn from(fixed: HeaderMap) -> Self {
-        Self {
-            fixed,
-            files: Vec::new(),
-        }
-    }
-}
-
-impl Fields {
-    /// One that takes the place of others of its name.
-    pub(crate) fn insert(&mut self, name: HeaderName, value: Sent) {
-        self.files.retain(|(other, _)| *other != name);
-        match value {
-            Sent::Fixed(value) => {
-                self.fixed.insert(name, value);
-            }
-            Sent::File(renewed) => {
-                self.fixed.remove(&name);
-                self.files.push((name, renewed));
-            }
-        }
-    }
-
-    /// One more, beside others of its name.
-    pub(crate) fn append(&mut self, name: HeaderName, value: Sent) {
-        match value {
-            Sent::Fixed(value) => {
-                self.fixed.append(name, value);
-            }
-            Sent::File(renewed) => self.files.push((name, renewed)),
-        }
-    }
-
-    /// Those that do not change.
-    #[cfg(any(feature = "websocket", feature = "http"))]
-    pub(crate) fn fixed(&self) -> &HeaderMap {
-        &self.fixed
-    }
-
-    /// Whether some may be other ones the next time.
-    #[cfg(feature = "http")]
-    pub(crate) fn may_change(&self) -> bool {
-        !self.files.is_empty()
-    }
-
-    /// Adds those from files, as they are now, marked as what is told to nobody else.
-    #[cfg(any(feature = "websocket", feature = "http"))]
-    pub(crate) fn add_files(&self, headers: &mut HeaderMap) {
-        for (name, value) in &self.files {
-            let mut value = value.now().as_ref().clone();
-            value.set_sensitive(true);
-            headers.append(name.clone(), value);
-        }
-    }
-
-    /// All of them, as they are now.
-    #[cfg(feature = "grpc")]
-    #[inline]
-    pub(crate) fn now(&self) -> HeaderMap {
-        let mut now = self.fixed.clone();
-        for (name, value) in &self.files {
-            now.append(name.clone(), value.now().as_ref().clone());
-        }
-        now
-    }
-}
-
-/// Reads the values of one scenario. Those of one file are read, and read again, together.
-#[derive(Debug, Default)]
-pub(crate) struct Sources {
-    /// Learns what is read.
-    secrets: Secrets,
-    files: Vec<FileOf>,
-}
-
-/// A file, what is sent before its contents, and whether that is base64.
-#[derive(Debug)]
-struct FileOf {
-    path: PathBuf,
-    prefix: String,
-    form: Form,
-    value: Arc<Renewed<HeaderValue, SourceError>>,
-}
-
-/// What a value has to be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Form {
-    Text,
-    Base64,
-}
-
-impl Sources {
-    pub(crate) fn new(secrets: &Secrets) -> Self {
-        Self {
-            secrets: secrets.clone(),
-            files: Vec::new(),
-        }
-    }
-
-    /// The value of this field, to be sent.
-    ///
-    /// # Errors
-    /// [`SourceError`] where there is none.
-    pub(crate) fn value(
-        &mut self,
-        source: &Source,
-        field: &str,
-        form: Form,
-    ) -> Result<Sent, SourceError> {
-        learn(&self.secrets, source);
-        let Source::File { path, prefix } = source else {
-            let text = read(source, |variable| std::env::var_os(variable))?;
-            return header(&text, form, || place_of(source)).map(Sent::Fixed);
-        };
-        let is_it = |it: &&FileOf| it.path == *path && it.prefix == *prefix && it.form == form;
-        if let Some(known) = self.files.iter().find(is_it) {
-            return Ok(Sent::File(Arc::clone(&known.value)));
-        }
-        let named = Named {
-            path: path.clone(),
-            field: field.to_owned(),
-        };
-        let (secrets, of, before) = (self.secrets.clone(), path.clone(), prefix.clone());
-        let value = Renewed::new(vec![named], move |contents| {
-            let bytes = contents[0].as_ref().map_err(|problem| SourceError::File {
-                path: of.clone(),
-                problem: problem.clone(),
-            })?;
-            let text = of_file(&of, bytes)?;
-            secrets.learn(&before, text);
-            header(&format!("{before}{text}"), form, || {
-                of.display().to_string()
-            })
-        });
-        let value = Arc::new(value?);
-        self.files.push(FileOf {
-            path: path.clone(),
-            prefix: prefix.clone(),
-            form,
-            value: Arc::clone(&value),
-        });
-        Ok(Sent::File(value))
-    }
-
-    /// The files that may change.
-    pub(crate) fn lookouts(&self) -> impl Iterator<Item = Arc<dyn Lookout>> {
-        self.files
-            .iter()
-            .map(|it| Arc::clone(&it.value) as Arc<dyn Lookout>)
-    }
-}
-
-fn header(text: &str, form: Form, place: impl Fn() -> String) -> Result<HeaderValue, SourceError> {
-    if form == Form::Base64 && !is_base64(text) {
-        return Err(SourceError::NotBase64 { place: place() });
-    }
-    HeaderValue::from_str(text).map_err(|_| SourceError::Unfit { place: place() })
-}
-
 /// Where a value stands, in a message.
-fn place_of(source: &Source) -> String {
+pub(super) fn place_of(source: &Source) -> String {
     match source {
         Source::Env { variable, .. } => format!("the environment variable `{variable}`"),
         Source::File { path, .. } => path.display().to_string(),
         _ => "the value".to_owned(),
     }
+}
+
+/// What stands there, with what is sent before it.
+///
+/// # Errors
+/// [`SourceError`] where there is nothing that can be sent.
+pub(super) fn text(source: &Source) -> Result<String, SourceError> {
+    read(source, |variable| std::env::var_os(variable))
 }
 
 fn read(
@@ -304,7 +120,7 @@ fn read(
 }
 
 /// The value in a file with these contents.
-pub(crate) fn of_file<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, SourceError> {
+pub(super) fn of_file<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, SourceError> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = sendable(bytes, || path.display().to_string())?;
     match text.is_empty() {
@@ -329,7 +145,7 @@ pub(crate) fn learn(secrets: &Secrets, source: &Source) {
     let (Source::Env { prefix, .. } | Source::File { prefix, .. }) = source else {
         return;
     };
-    if let Ok(value) = read(source, |variable| std::env::var_os(variable)) {
+    if let Ok(value) = text(source) {
         secrets.learn(prefix, &value[prefix.len()..]);
     }
 }

@@ -2,22 +2,26 @@
 
 use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::control::{Stop, Stopper};
-use super::event::{Event, GeneratorSnapshot, Phase, ScenarioSnapshot, Snapshot};
+use super::event::{
+    Event, GeneratorSnapshot, Phase, ScenarioSnapshot, ScenarioSoFar, Snapshot, SoFar,
+};
 use super::files::Files;
 use super::lane::Timeline;
+use super::marker::Marker;
 use super::spec::ScenarioSpec;
 use super::umpire;
 use crate::cgroup::ThrottleMeter;
 use crate::clock::{Clock, Nanos, nanos};
 use crate::condition::{Tag, Threshold};
 use crate::judge::watches;
+use crate::pacer::Pacing;
 use crate::process::Meter;
 use crate::record::{
-    EarlyEnd, Merger, Overrun, RunRecord, ScenarioRecord, TagMember, TagMerger, TagRecord, Tick,
-    WorkerRecord,
+    EarlyEnd, GeneratorRecord, Merger, Overrun, RunRecord, ScenarioRecord, TagMember, TagMerger,
+    TagRecord, Tick, WorkerRecord,
 };
 use crate::workload::{FileChange, PrepareError};
 
@@ -38,8 +42,12 @@ pub(super) enum ToCollector {
         last_end: Nanos,
         tick: Box<Tick>,
     },
-    /// How a worker fared in its last second.
-    Vitals { worker: usize, vitals: WorkerRecord },
+    /// How a worker fared in its last second, and since measuring began.
+    Vitals {
+        worker: usize,
+        vitals: WorkerRecord,
+        so_far: WorkerRecord,
+    },
     /// A worker is over.
     Done {
         worker: usize,
@@ -158,10 +166,24 @@ impl Collected {
     }
 }
 
+/// What is known of a run when its clock starts.
+pub(super) struct Beginning {
+    pub(super) clock: Clock,
+    /// When it starts, and when that is by the wall clock.
+    pub(super) start: Nanos,
+    pub(super) started_at: SystemTime,
+    pub(super) pacing: Pacing,
+    /// Who knows of events.
+    pub(super) marker: Marker,
+}
+
 /// Merges until every worker is done.
 pub(super) struct Collector {
     clock: Clock,
     start: Nanos,
+    started_at: SystemTime,
+    pacing: Pacing,
+    marker: Marker,
     scenarios: Vec<Collected>,
     tags: Vec<Tagged>,
     returns: Vec<Vec<Sender<Box<Tick>>>>,
@@ -169,6 +191,8 @@ pub(super) struct Collector {
     files: Option<Files>,
     workers: Vec<Option<WorkerRecord>>,
     vitals: Vec<WorkerRecord>,
+    /// How each worker has fared since measuring began, by its last word.
+    so_far: Vec<WorkerRecord>,
     meter: Meter,
     throttling: ThrottleMeter,
     stopper: Stopper,
@@ -183,14 +207,20 @@ pub(super) struct Collector {
 impl Collector {
     /// `returns[worker][scenario]` takes emptied ticks back. `conditions` are those on tags.
     pub(super) fn new(
-        clock: Clock,
-        start: Nanos,
+        beginning: Beginning,
         specs: &[&ScenarioSpec],
         conditions: &[Threshold],
         returns: Vec<Vec<Sender<Box<Tick>>>>,
         stopper: Stopper,
         files: Option<Files>,
     ) -> Self {
+        let Beginning {
+            clock,
+            start,
+            started_at,
+            pacing,
+            marker,
+        } = beginning;
         let workers = returns.len();
         let mut meter = Meter::new(clock);
         // What the first second's processor time is held against.
@@ -228,12 +258,16 @@ impl Collector {
         Self {
             clock,
             start,
+            started_at,
+            pacing,
+            marker,
             scenarios,
             tags: Tagged::all(specs, start, conditions),
             returns,
             files,
             workers: vec![None; workers],
             vitals: vec![WorkerRecord::default(); workers],
+            so_far: vec![WorkerRecord::default(); workers],
             meter,
             throttling,
             stopper,
@@ -323,7 +357,11 @@ impl Collector {
                 collected.last_end = collected.last_end.max(last_end);
                 let _ = self.returns[worker][scenario].send(tick);
             }
-            ToCollector::Vitals { worker, vitals } => self.vitals[worker] = vitals,
+            ToCollector::Vitals {
+                worker,
+                vitals,
+                so_far,
+            } => (self.vitals[worker], self.so_far[worker]) = (vitals, so_far),
             ToCollector::Done {
                 worker,
                 record,
@@ -332,6 +370,7 @@ impl Collector {
                 failure,
             } => {
                 self.vitals[worker] = WorkerRecord::default();
+                self.so_far[worker] = record;
                 self.workers[worker] = Some(record);
                 self.panic = self.panic.take().or(panic);
                 self.overrun = self.overrun.take().or(overrun);
@@ -414,6 +453,7 @@ impl Collector {
             let measured = tag.measured(&self.scenarios, cut, now);
             tag.merger.look(measured.as_secs());
         }
+        self.tell_so_far(listeners);
         let snapshot = Snapshot {
             elapsed: Duration::from_nanos(self.clock.now().saturating_sub(self.start)),
             scenarios: self
@@ -441,16 +481,74 @@ impl Collector {
         }
     }
 
+    /// Tells what it takes to make a record of the run as far as it has come.
+    fn tell_so_far(&self, listeners: &mut [Listener]) {
+        if listeners.is_empty() {
+            return;
+        }
+        let now = self.clock.now();
+        let elapsed = |scenario: &Collected| {
+            let measured = scenario
+                .last_tick
+                .saturating_sub(scenario.timeline.measure_from);
+            match scenario.heard.iter().all(Option::is_none) {
+                true => self.took(scenario, self.stopper.asked() != Stop::No, now),
+                false => Duration::from_nanos(measured),
+            }
+        };
+        let scenarios = self.scenarios.iter().enumerate();
+        let scenarios = scenarios.map(|(place, scenario)| ScenarioSoFar {
+            record: scenario.merger.total(),
+            elapsed: elapsed(scenario),
+            events: self.marker.so_far(place),
+            series: scenario.merger.series(),
+        });
+        let so_far = SoFar {
+            at: Duration::from_nanos(now.saturating_sub(self.start)),
+            started_at: self.started_at,
+            elapsed: self.spanned(elapsed, now),
+            scenarios: scenarios.collect(),
+            tags: self.tags.iter().map(|it| it.merger.record()).collect(),
+            generator: GeneratorRecord {
+                workers: self.so_far.clone(),
+                pacing: self.pacing,
+                throttled_share: self.throttling.since_begin(now),
+            },
+            stopped: self.stopper.asked() != Stop::No,
+        };
+        for listener in listeners {
+            listener(&Event::SoFar(&so_far));
+        }
+    }
+
+    /// How long a scenario took that is over, by now.
+    fn took(&self, scenario: &Collected, cut_short: bool, now: Nanos) -> Duration {
+        let timeline = scenario.timeline;
+        let planned = timeline.plan_end.filter(|_| timeline.lasts && !cut_short);
+        let end = scenario.last_end.max(planned.unwrap_or(0)).min(now);
+        Duration::from_nanos(end.saturating_sub(timeline.measure_from))
+    }
+
+    /// From the first scenario's measured part to the end of the last one's, each of which took so long.
+    fn spanned(&self, took: impl Fn(&Collected) -> Duration, now: Nanos) -> Duration {
+        // A scenario that a stop kept from beginning took no time.
+        let begun = self
+            .scenarios
+            .iter()
+            .filter(|it| it.timeline.measure_from <= now);
+        let first = begun.clone().map(|it| it.timeline.measure_from).min();
+        let last = begun
+            .map(|it| it.timeline.measure_from + nanos(took(it)))
+            .max();
+        Duration::from_nanos(last.unwrap_or(0).saturating_sub(first.unwrap_or(0)))
+    }
+
     /// The whole record.
     ///
     /// # Errors
     /// When the system refused a worker what it needs.
-    pub(super) fn finish(
-        self,
-        started_at: std::time::SystemTime,
-        stopped: bool,
-    ) -> io::Result<RunRecord> {
-        if let Some(failure) = self.failure {
+    pub(super) fn finish(mut self, stopped: bool) -> io::Result<RunRecord> {
+        if let Some(failure) = self.failure.take() {
             return Err(failure);
         }
         let cut = self.cut();
@@ -458,42 +556,29 @@ impl Collector {
         let gave_up = self.panic.is_some() || self.overrun.is_some() || self.early_end.is_some();
         let (cut_short, stopped) = (stopped || gave_up, stopped && !gave_up);
         let now = self.clock.now();
-        let elapsed = |scenario: &Collected| {
-            let timeline = scenario.timeline;
-            let planned = timeline.plan_end.filter(|_| timeline.lasts && !cut_short);
-            let end = scenario.last_end.max(planned.unwrap_or(0)).min(now);
-            Duration::from_nanos(end.saturating_sub(timeline.measure_from))
-        };
-        // A scenario that a stop kept from beginning took no time.
-        let begun = || {
-            let begun = |s: &&Collected| s.timeline.measure_from <= now;
-            self.scenarios.iter().filter(begun)
-        };
-        let first = begun().map(|s| s.timeline.measure_from).min();
-        let end = |s: &Collected| s.timeline.measure_from + nanos(elapsed(s));
-        let last = begun().map(end).max();
-        let total = last.unwrap_or(0).saturating_sub(first.unwrap_or(0));
+        let took = |scenario: &Collected| self.took(scenario, cut_short, now);
+        let times: Vec<Duration> = self.scenarios.iter().map(took).collect();
         let mut record = RunRecord {
-            started_at,
-            elapsed: Duration::from_nanos(total),
+            started_at: self.started_at,
+            elapsed: self.spanned(took, now),
             scenarios: Vec::new(),
             tags: Vec::new(),
-            generator: crate::record::GeneratorRecord {
+            generator: GeneratorRecord {
                 workers: self.workers.into_iter().flatten().collect(),
+                pacing: self.pacing,
                 throttled_share: self.throttling.since_begin(now),
-                ..Default::default()
             },
             stopped,
             panic: self.panic,
             overrun: self.overrun,
             early_end: self.early_end,
+            cut_off: false,
         };
         for tag in self.tags {
             let measured = tag.measured(&self.scenarios, cut, now);
             record.tags.push(tag.merger.finish(measured.as_secs()));
         }
-        for scenario in self.scenarios {
-            let took = elapsed(&scenario);
+        for (scenario, took) in self.scenarios.into_iter().zip(times) {
             let seconds = scenario.measured(cut).as_secs();
             let scenario: ScenarioRecord = scenario.merger.finish(took, seconds);
             record.scenarios.push(scenario);

@@ -1,9 +1,12 @@
 //! What whoever listens to a run is told.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::process::Vitals;
-use crate::record::{EarlyEnd, Interval, RunRecord, ScenarioRecord, WorkerRecord};
+use crate::record::{
+    EarlyEnd, EventRecord, GeneratorRecord, Interval, RunRecord, ScenarioRecord, Series, TagRecord,
+    WorkerRecord,
+};
 use crate::workload::Levels;
 
 /// What a listener hears.
@@ -14,6 +17,8 @@ pub enum Event<'a> {
     Connected,
     /// Once a second while load runs, and once at the very end.
     Snapshot(&'a Snapshot<'a>),
+    /// Before each snapshot, what it takes to make a record of the run as far as it has come.
+    SoFar(&'a SoFar<'a>),
     /// A condition does not hold that ends the run: nothing new starts, and what is under way has its
     /// graceful stop.
     Ending(&'a EarlyEnd),
@@ -46,6 +51,40 @@ pub struct Snapshot<'a> {
     pub scenarios: Vec<ScenarioSnapshot<'a>>,
     /// How the generator itself fares.
     pub generator: GeneratorSnapshot,
+}
+
+/// Everything that was recorded up to a moment.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct SoFar<'a> {
+    /// Since the clock started.
+    pub at: Duration,
+    /// When the load began, by the wall clock.
+    pub started_at: SystemTime,
+    /// From the beginning of the measured part until all that is in here had happened.
+    pub elapsed: Duration,
+    /// Each scenario, in the order they were given.
+    pub scenarios: Vec<ScenarioSoFar<'a>>,
+    /// The tags that scenarios have.
+    pub tags: Vec<&'a TagRecord>,
+    /// How the generator itself has fared since measuring began.
+    pub generator: GeneratorRecord,
+    /// Whether the run was asked to stop.
+    pub stopped: bool,
+}
+
+/// Everything that was recorded of a scenario up to a moment.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ScenarioSoFar<'a> {
+    /// The record, in which the fields that follow are not up to date.
+    pub record: &'a ScenarioRecord,
+    /// How much of it was measured.
+    pub elapsed: Duration,
+    /// What was done to servers, in the order in which it was.
+    pub events: Vec<EventRecord>,
+    /// The run over time.
+    pub series: &'a Series,
 }
 
 /// How the generator itself fares at a moment.

@@ -16,7 +16,7 @@ const EVERY: Duration = Duration::from_secs(1);
 /// How soon again where something is being written.
 const SOON: Duration = Duration::from_millis(100);
 
-/// A change, when it was seen, and the scenario that it belongs to.
+/// A change, when it was read, and the scenario that it belongs to.
 pub(super) type Seen = (usize, Nanos, FileChange);
 
 /// The thread that looks. It ends when this is dropped.
@@ -56,6 +56,7 @@ fn look(clock: Clock, scenarios: &[Lookouts], stopped: &Receiver<()>, into: &Mut
     let mut wait = EVERY;
     while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(wait) {
         wait = EVERY;
+        let mut new: Vec<Seen> = Vec::new();
         let lookouts = scenarios.iter().enumerate();
         let lookouts = lookouts.flat_map(|(nth, it)| it.0.iter().map(move |it| (nth, it)));
         for (scenario, lookout) in lookouts {
@@ -63,11 +64,13 @@ fn look(clock: Clock, scenarios: &[Lookouts], stopped: &Receiver<()>, into: &Mut
                 Look::Same => {}
                 Look::Unsettled => wait = SOON,
                 Look::Changed(changes) => {
-                    let now = clock.now();
-                    let mut seen = into.lock().unwrap_or_else(PoisonError::into_inner);
-                    seen.extend(changes.into_iter().map(|it| (scenario, now, it)));
+                    let changes = changes.into_iter();
+                    new.extend(changes.map(|(at, it)| (scenario, clock.at(at), it)));
                 }
             }
         }
+        new.sort_by_key(|(_, at, _)| *at);
+        let mut seen = into.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.append(&mut new);
     }
 }

@@ -201,7 +201,21 @@ impl Heart {
                 longest_stall,
                 ..worker_record(used.since(before), wall)
             },
+            so_far: self.so_far(now),
         });
+    }
+
+    /// How the worker has fared since measuring began, until it drained.
+    fn so_far(&self, now: Nanos) -> WorkerRecord {
+        let used = self.usage_from.get().map(|(from, before)| {
+            let until = self.usage.get();
+            let (until, used) = until.unwrap_or_else(|| (now, Usage::of_this_thread()));
+            worker_record(used.since(before), until.saturating_sub(from))
+        });
+        WorkerRecord {
+            longest_stall: self.longest_stall.get(),
+            ..used.unwrap_or_default()
+        }
     }
 
     /// Only a stall while load runs says anything about the load.
@@ -240,22 +254,7 @@ impl Heart {
             beat.core.finish();
             beat.send_tick(self.worker, now, &self.out, true);
         }
-        let until = self
-            .usage
-            .get()
-            .unwrap_or_else(|| (now, Usage::of_this_thread()));
-        let mut record = WorkerRecord {
-            longest_stall: self.longest_stall.get(),
-            ..WorkerRecord::default()
-        };
-        if let Some(from) = self.usage_from.get() {
-            let wall = until.0.saturating_sub(from.0);
-            record = WorkerRecord {
-                longest_stall: record.longest_stall,
-                ..worker_record(until.1.since(from.1), wall)
-            };
-        }
-        record
+        self.so_far(now)
     }
 }
 

@@ -122,6 +122,13 @@ impl Marker {
         self.0.changed.notify_all();
     }
 
+    /// What it was told of a scenario so far.
+    pub(super) fn so_far(&self, scenario: usize) -> Vec<EventRecord> {
+        let state = self.state();
+        let its = state.events.iter().filter(|(of, _)| *of == scenario);
+        its.map(|(_, event)| event.clone()).collect()
+    }
+
     /// The run is over: what it was told, in the order of when it was done.
     pub(super) fn end(&self) -> Vec<(usize, EventRecord)> {
         let mut state = self.state();

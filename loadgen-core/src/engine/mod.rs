@@ -23,7 +23,9 @@ mod worker;
 
 pub use crate::record::{LifePart, StepSpec, TimelineSpec};
 pub use control::Stopper;
-pub use event::{Event, GeneratorSnapshot, Phase, ScenarioSnapshot, Snapshot};
+pub use event::{
+    Event, GeneratorSnapshot, Phase, ScenarioSnapshot, ScenarioSoFar, Snapshot, SoFar,
+};
 pub use marker::Marker;
 pub use run::{Run, RunError};
 pub(crate) use spec::workers;

@@ -352,6 +352,7 @@ impl<W: Workload> Part<W> {
     fn turn_away(&self, due: Nanos, now: Nanos) {
         // The scenario keeps its users busy, and not the service.
         if self.lane.core.spec.lasting {
+            self.lane.core.recorder.dropped_kept();
             return;
         }
         let mut turned_away = self.turned_away.borrow_mut();
@@ -390,8 +391,12 @@ impl<W: Workload> Part<W> {
             }
             core.recorder.dropped(1);
             let age = now.saturating_sub(arrival.due);
-            let waits_for_service = arrival.in_line_since.is_some() && !core.spec.lasting;
-            if waits_for_service && core.is_owed(age) {
+            if arrival.in_line_since.is_none() {
+                continue;
+            }
+            if core.spec.lasting {
+                core.recorder.dropped_kept();
+            } else if core.is_owed(age) {
                 let unanswered = Unanswered::in_line(arrival.due, now);
                 core.recorder.dropped_unanswered(&unanswered);
             }

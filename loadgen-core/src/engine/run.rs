@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 
 use super::closed;
-use super::collect::{Collector, Listener, ToCollector};
+use super::collect::{Beginning, Collector, Listener, ToCollector};
 use super::control::{Stop, Stopper};
 use super::event::Event;
 use super::files::Files;
@@ -201,16 +201,21 @@ impl Run {
         let started_at = SystemTime::now() + headway;
         let measured = specs.iter().map(|it| Timeline::new(it, start).measure_from);
         self.marker.begin(clock.now(), measured);
+        let beginning = Beginning {
+            clock,
+            start,
+            started_at,
+            pacing,
+            marker: self.marker.clone(),
+        };
         let stopper = self.stopper.clone();
         let conditions = &self.thresholds;
-        let mut collector =
-            Collector::new(clock, start, &specs, conditions, returns, stopper, files);
+        let mut collector = Collector::new(beginning, &specs, conditions, returns, stopper, files);
         let _ = go.send(Some(start));
         collector.collect(&from, &mut self.listeners);
         join(threads);
         let stopped = self.stopper.asked() != Stop::No;
-        let mut record = collector.finish(started_at, stopped)?;
-        record.generator.pacing = pacing;
+        let mut record = collector.finish(stopped)?;
         let mut events: Vec<Vec<_>> = record.scenarios.iter().map(|_| Vec::new()).collect();
         for (scenario, event) in self.marker.end() {
             if let Some(events) = events.get_mut(scenario) {

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use rustix::time::{ClockId, clock_gettime};
-
 use crate::pacer::idle_while_awake;
+use crate::process::thread_time;
 
 /// Processor time of the calling thread since it began.
 #[derive(Debug, Clone, Copy, Default)]
@@ -20,10 +19,8 @@ pub(super) struct Usage {
 impl Usage {
     /// The calling thread's.
     pub(super) fn of_this_thread() -> Self {
-        let now = clock_gettime(ClockId::ThreadCPUTime);
-        let busy = Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs() as u32);
         Self {
-            busy,
+            busy: thread_time(),
             starved: run_delay().unwrap_or_default(),
             idle: idle_while_awake(),
         }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::condition::{FailoverWord, Left, Metric, Threshold, ThresholdError};
 
 /// What a figure of a failover may be: `detected < 1s`. It is a condition without what it begins with there.
@@ -14,7 +16,8 @@ use crate::condition::{FailoverWord, Left, Metric, Threshold, ThresholdError};
 /// assert_eq!((bound.figure(), bound.limit()), ("lost", "<= 200"));
 /// # Ok::<(), loadgen_core::condition::ThresholdError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Bound {
     word: FailoverWord,
     /// As a condition on what goes unannounced.
@@ -25,8 +28,8 @@ pub struct Bound {
 const FIGURES: &[&str] = FailoverWord::WORDS;
 
 impl Bound {
-    /// The figure, such as `detected`, `lost`, `slow`, `recovered`, `silence`, `relapses`, `returned`, `rebalanced` or
-    /// `switched`.
+    /// The figure, such as `detected`, `lost`, `slow`, `recovered`, `silence`, `relapses`, `returned`, `rebalanced`,
+    /// `switched` or `survivors_p99`.
     #[must_use]
     pub fn figure(&self) -> &'static str {
         let words = FIGURES.iter();
@@ -60,6 +63,20 @@ impl Bound {
 impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.figure(), self.limit())
+    }
+}
+
+impl From<Bound> for String {
+    fn from(bound: Bound) -> Self {
+        bound.to_string()
+    }
+}
+
+impl TryFrom<String> for Bound {
+    type Error = ThresholdError;
+
+    fn try_from(text: String) -> Result<Self, ThresholdError> {
+        text.parse()
     }
 }
 

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use crate::record::Unit;
 
 /// How much each server gets, and how far from that it may be.
@@ -15,7 +17,7 @@ use crate::record::Unit;
 /// assert!(even.weights.is_empty());
 /// # Ok::<(), loadgen_core::expectation::DistributionError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Distribution {
     /// What each server gets in proportion to the others, by the name that it gives itself; one that is not

@@ -2,10 +2,12 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 use crate::condition::{Threshold, ThresholdError};
 
 /// What ejections may be: of servers that were up, and got nothing for a time.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Ejected {
     /// How many bad answers it took: a count.
@@ -35,8 +37,23 @@ impl Ejected {
 /// assert!(Limit::count("< 40s").is_err());
 /// # Ok::<(), loadgen_core::condition::ThresholdError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Limit(Threshold);
+
+impl From<Limit> for String {
+    fn from(limit: Limit) -> Self {
+        limit.0.expression().to_owned()
+    }
+}
+
+impl TryFrom<String> for Limit {
+    type Error = ThresholdError;
+
+    fn try_from(expression: String) -> Result<Self, ThresholdError> {
+        expression.parse().map(Self)
+    }
+}
 
 /// Conditions on a count and on a time, for their grammar.
 const COUNT: &str = "failover.lost";

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// A pattern of names, in which `*` stands for any number of characters and `?` for one.
 ///
 /// ```
@@ -13,7 +15,7 @@ use std::str::FromStr;
 /// assert!(glob.overlaps(&"*.1".parse()?));
 /// # Ok::<(), loadgen_core::expectation::GlobError>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Glob(String);
 
 /// A text that is no pattern.

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 pub use self::bound::Bound;
 pub use self::distribution::{Distribution, DistributionError};
 pub(crate) use self::distribution::{percent, percentage, word};
@@ -23,7 +25,7 @@ pub use self::route::Route;
 use crate::record::StickyBy;
 
 /// What is expected of a balancer in one scenario. Nothing unless told.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Expectations {
     /// How much each server gets.
@@ -45,7 +47,7 @@ pub struct Expectations {
 }
 
 /// What always goes to the same server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Sticky {
     /// All that goes over one connection.

@@ -1,9 +1,11 @@
 //! Which servers answer whom.
 
+use serde::{Deserialize, Serialize};
+
 use super::Glob;
 
 /// Which servers answer a scenario, by the value of one of its tags.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Route {
     /// The tag's key.

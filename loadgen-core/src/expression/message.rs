@@ -24,7 +24,6 @@ pub(crate) fn text_value(text: &str) -> Value {
 
 /// Bytes: as [`text_value`] has them where they are UTF-8, and however they are, as `hex` and `base64`, and
 /// how many there are as `bytes`.
-#[cfg(feature = "tcp")]
 pub(crate) fn bytes_value(bytes: &[u8]) -> Value {
     let text = std::str::from_utf8(bytes).ok().map(text_value);
     if text.as_ref().is_some_and(|it| it.kind() == ValueKind::Seq) {
@@ -36,7 +35,6 @@ pub(crate) fn bytes_value(bytes: &[u8]) -> Value {
     })
 }
 
-#[cfg(feature = "tcp")]
 #[derive(Debug)]
 struct Raw {
     /// Undefined where it is none.
@@ -44,7 +42,6 @@ struct Raw {
     bytes: Box<[u8]>,
 }
 
-#[cfg(feature = "tcp")]
 impl Object for Raw {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Map
@@ -138,7 +135,6 @@ mod tests {
         expression.evaluate(&scope).unwrap().to_string()
     }
 
-    #[cfg(feature = "tcp")]
     #[test_case(b"{\"type\": \"echo\"}", "reply.type ~ reply.bytes" => "echo16"; "a field")]
     #[test_case(b"OK", "reply.text" => "OK"; "a text")]
     #[test_case(b"OK", "reply.hex ~ ' ' ~ reply.base64" => "4f4b T0s="; "encoded")]

@@ -33,7 +33,6 @@ use self::path::Lookup;
 
 pub(crate) use json::value_of;
 pub(crate) use json_text::{JsonText, Misplaced, NUMBER};
-#[cfg(feature = "tcp")]
 pub(crate) use message::bytes_value;
 pub(crate) use message::text_value;
 pub(crate) use minijinja::Value;

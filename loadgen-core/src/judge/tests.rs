@@ -51,6 +51,7 @@ fn record() -> ScenarioRecord {
             (Failure::Grpc(GrpcCode::new(14)).into(), 6),
         ],
         examples: Vec::new(),
+        failed_in: Vec::new(),
         bytes: ByteCount::default(),
         connections: ConnectionRecord {
             counts: ConnectionCounts {

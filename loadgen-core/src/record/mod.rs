@@ -26,10 +26,10 @@ pub use ledger::Ledger;
 pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswered, Via, Waited};
 pub use merged::{
     AddressRecord, BackendPoint, BackendRecord, BackendSeries, CheckRecord, ConnectionRecord,
-    CustomRecord, EarlyEnd, EventAction, EventEffect, EventRecord, GeneratorRecord, Interval,
-    LONG_SILENCE, MergeError, Overrun, Recent, Retries, RunRecord, ScenarioRecord, SeriesPoint,
-    Silence, StepInterval, StepRecord, Stretch, TagMember, TagRecord, TargetRecord, Timeline,
-    TimelineCell, TimelineSpec, Unit, WorkerRecord,
+    CustomRecord, EarlyEnd, EventAction, EventEffect, EventRecord, Followed, GeneratorRecord,
+    Interval, LONG_SILENCE, MergeError, Overrun, Recent, Retries, RunRecord, ScenarioRecord,
+    Series, SeriesPart, SeriesPoint, Silence, StepInterval, StepRecord, Stretch, TagMember,
+    TagRecord, TargetRecord, Timeline, TimelineCell, TimelineSpec, Unit, WorkerRecord,
 };
 pub(crate) use merged::{Merger, TagMerger};
 pub(crate) use names::is_single;

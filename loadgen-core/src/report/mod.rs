@@ -1,15 +1,19 @@
 //! The result document: what a run found, for programs to read.
 //!
 //! Owns the document's types, their JSON Schema, how a [`RunRecord`](crate::record::RunRecord)
-//! becomes a document and how one is read back, how conditions are judged, and the rules of the verdict;
-//! and what of a document people are shown, as [text](Document::text) behind the feature `text`. Nothing here prints, and
-//! nothing here measures.
+//! becomes a document and how one is read back, how conditions are judged, the rules of the verdict, and how
+//! runs are held against each other ([`compare`]); and what of a document people are shown, as
+//! [text](Document::text) behind the feature `text` and as a [page] behind the feature `page`. Nothing here
+//! prints, and nothing here measures.
 
 mod build;
+pub mod compare;
 mod document;
 #[cfg(feature = "text")]
 mod export;
 mod judge;
+#[cfg(feature = "page")]
+pub mod page;
 mod phrase;
 mod read;
 #[cfg(feature = "text")]
@@ -25,8 +29,8 @@ pub use document::{
     Delivery, Document, Ejection, EndedRun, Event, Expectation, Failover, FailureClass, Farewell,
     Generator, History, Host, LoadModel, Messages, Method, Moment, Move, Point, PointStatistics,
     Ramp, Retries, Run, Scenario, SchemaVersion, Silence, SinkKind, Stands, StandsBy, Statistics,
-    Status, Stay, Step, Stickiness, StickyBy, Streams, Switched, Target, ThresholdResult,
-    ThresholdWindow, Total, Verdict, Worker, new_run_id, schema,
+    Status, Stay, Step, Stickiness, StickyBy, Streams, Survivors, Switched, Target,
+    ThresholdResult, ThresholdWindow, Total, Verdict, Worker, new_run_id, schema,
 };
 pub use judge::{judge, judge_tags};
 pub use read::{ReadError, read};

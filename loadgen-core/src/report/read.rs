@@ -8,6 +8,8 @@ use serde_json::Value;
 use serde_json::error::Category;
 
 use super::document::{Document, SchemaVersion};
+#[cfg(feature = "page")]
+use super::page;
 
 /// Why a text is not the result of a run that this library reads: fragments that fit behind "failed to
 /// read FILE: ".
@@ -79,7 +81,7 @@ struct Head {
     schema: Option<Value>,
 }
 
-/// The result document that is the text of a file.
+/// The result document that is the text of a file, or is carried by a page (behind the feature `page`).
 ///
 /// Fields that this version does not know are left out: a newer one of the same schema may have added them.
 ///
@@ -88,6 +90,13 @@ struct Head {
 pub fn read(text: &str) -> Result<Document, ReadError> {
     if text.trim_start().is_empty() {
         return Err(ReadError::Empty);
+    }
+    #[cfg(feature = "page")]
+    if text.starts_with("<!doctype html>") {
+        let carried = page::embedded(text).ok_or_else(|| ReadError::NotAResult {
+            found: "it is a page that carries no whole document".to_owned(),
+        })?;
+        return read(&carried);
     }
     expect_result(text)?;
     serde_json::from_str(text).map_err(|error| ReadError::Content {

@@ -38,20 +38,11 @@ pub use data::{DataSource, RowPer, WhenOut};
 pub use event::{Deed, DeedBody, EventPlan, ExecDeed, HttpDeed};
 pub use fault::Faults;
 pub use identify::Identify;
-#[cfg(any(
-    feature = "grpc",
-    feature = "websocket",
-    feature = "http",
-    feature = "tcp"
-))]
 pub(crate) use identify::one_group;
 pub use overrides::{OverrideError, Overrides};
 pub use plan::{Elsewhere, Plan, ScenarioPlan};
 pub(crate) use protocol::check_header_name;
-#[cfg(feature = "websocket")]
-#[cfg(feature = "http")]
 pub(crate) use protocol::check_request_header_name;
-#[cfg(feature = "tcp")]
 pub(crate) use protocol::tcp::{MAX_REGEX_BYTES, from_hex, regex};
 pub use protocol::{
     Answer, CircuitBreaker, Compression, ConnectionPer, Endian, GrpcCall, GrpcPlan, GrpcStreamEnd,
@@ -72,7 +63,6 @@ pub use tls::Tls;
 pub use value::Source;
 pub use value::address_list::AddressList;
 pub(crate) use value::base64::from_base64;
-#[cfg(any(feature = "grpc", feature = "websocket", feature = "http"))]
 pub(crate) use value::base64::is_base64;
 pub use value::target::{Target, TargetError};
 

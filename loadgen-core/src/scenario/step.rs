@@ -226,6 +226,17 @@ pub(crate) fn all<'a, A>(steps: &'a [Step<A>], path: &str) -> Vec<(String, &'a S
     found
 }
 
+/// Whether one of these that says such a thing is among what is done each time, whatever else is.
+pub(in crate::scenario) fn always_do<A>(steps: &[Step<A>], is_such: fn(&A) -> bool) -> bool {
+    let mut unconditional = steps.iter().filter(|it| it.when.is_none());
+    unconditional.any(|step| match &step.action {
+        Action::Speak(action) => is_such(action),
+        Action::Repeat { steps, .. } => always_do(steps, is_such),
+        Action::Mix(alternatives) => alternatives.iter().all(|it| always_do(&it.steps, is_such)),
+        Action::Elsewhere(_) | Action::Pause(_) => false,
+    })
+}
+
 /// The steps that say something elsewhere, one after the other.
 pub(in crate::scenario) fn said_elsewhere<A>(steps: &[Step<A>]) -> Vec<Step<Spoken>> {
     let all = all(steps, "").into_iter();

@@ -137,7 +137,7 @@ impl Sampler {
     /// What there is to see now, if that has changed.
     pub(super) fn take(&mut self, event: &Event<'_>) -> Option<Arc<Picture>> {
         match event {
-            Event::Connected | Event::Ending(_) => None,
+            Event::Connected | Event::SoFar(_) | Event::Ending(_) => None,
             Event::Snapshot(snapshot) => {
                 let mut picture = self.totals(snapshot.scenarios.iter().map(|it| it.total));
                 for (scope, scenario) in self.scopes.iter().zip(&snapshot.scenarios) {

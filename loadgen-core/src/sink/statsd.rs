@@ -110,7 +110,7 @@ impl StatsdSink {
     /// Takes in what the run tells, and sends it.
     pub fn hear(&mut self, event: &Event<'_>) {
         match event {
-            Event::Connected | Event::Ending(_) => {}
+            Event::Connected | Event::SoFar(_) | Event::Ending(_) => {}
             Event::Snapshot(snapshot) => {
                 self.totals(snapshot.scenarios.iter().map(|it| it.total));
                 self.of_the_moment(&snapshot.scenarios, &snapshot.generator);

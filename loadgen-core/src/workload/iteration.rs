@@ -41,6 +41,7 @@ pub struct Iteration<'a> {
     timed_out: Cell<bool>,
     backend: Cell<Option<BackendIndex>>,
     target: Cell<Option<TargetIndex>>,
+    was_given: Cell<bool>,
     connection: Cell<Option<ConnectionId>>,
     key: Cell<Option<KeyIndex>>,
     has_stream: Cell<bool>,
@@ -137,6 +138,7 @@ impl<'a> Iteration<'a> {
             timed_out: Cell::new(false),
             backend: Cell::new(None),
             target: Cell::new(Some(0)),
+            was_given: Cell::new(false),
             connection: Cell::new(None),
             key: Cell::new(None),
             has_stream: Cell::new(false),
@@ -223,6 +225,7 @@ impl<'a> Iteration<'a> {
             self.backend.set(None);
             self.connection.set(None);
             self.has_stream.set(false);
+            self.was_given.set(false);
             self.times.begin_step(step);
         }
     }
@@ -250,6 +253,7 @@ impl<'a> Iteration<'a> {
                 connection: self.connection.get(),
                 key: self.key.get(),
                 has_stream: self.has_stream.get(),
+                is_unsent: self.is_unsent(),
             });
         }
     }
@@ -388,6 +392,7 @@ impl<'a> Iteration<'a> {
     #[inline]
     pub fn goes_to(&self, target: TargetIndex) {
         self.target.set(Some(target));
+        self.was_given.set(true);
     }
 
     /// Says that the iteration goes to none of the scenario's targets, until it [goes to](Self::goes_to) one.
@@ -400,6 +405,12 @@ impl<'a> Iteration<'a> {
     #[must_use]
     pub fn target(&self) -> Option<TargetIndex> {
         self.target.get()
+    }
+
+    /// Whether the step under way, or the iteration where there is one only, went nowhere, and never was given to a
+    /// target before.
+    pub(crate) fn is_unsent(&self) -> bool {
+        self.target.get().is_none() && !self.was_given.get()
     }
 
     /// Says which connection the request goes over. The last call in a step counts.

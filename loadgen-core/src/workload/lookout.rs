@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Moment;
+
 /// A file that changed while the run was under way: a certificate, a key, a token; or a list of addresses.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FileChange {
-    /// When it was seen, since the scenario was first measured; zero for one before that.
+    /// When it was read, since the scenario was first measured; zero for one before that.
     pub at: Duration,
     /// Its path; a list's target as it is written.
     pub file: String,
@@ -24,12 +26,6 @@ pub struct FileChange {
 }
 
 impl FileChange {
-    #[cfg(any(
-        feature = "grpc",
-        feature = "websocket",
-        feature = "http",
-        feature = "tcp"
-    ))]
     pub(crate) fn new(
         file: impl fmt::Display,
         field: impl Into<String>,
@@ -70,22 +66,13 @@ impl fmt::Display for FileChange {
 
 /// What a look at files came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[cfg_attr(
-    not(any(
-        feature = "grpc",
-        feature = "websocket",
-        feature = "http",
-        feature = "tcp"
-    )),
-    expect(dead_code, reason = "drivers look at files")
-)]
 pub(crate) enum Look {
     /// Nothing is new.
     Same,
     /// Something is being written: look again soon.
     Unsettled,
-    /// This is new.
-    Changed(Vec<FileChange>),
+    /// This is new, each since when it was read.
+    Changed(Vec<(Moment, FileChange)>),
 }
 
 /// Something that is made of files.

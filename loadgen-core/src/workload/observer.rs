@@ -351,6 +351,8 @@ pub struct StepSample {
     pub key: Option<KeyIndex>,
     /// Whether it opened a stream, which was told of when it opened.
     pub has_stream: bool,
+    /// Whether it [went nowhere](super::Iteration::goes_nowhere) and no target was ever given it.
+    pub is_unsent: bool,
 }
 
 /// What became of streams on a connection that the server said good-bye on (GOAWAY).
@@ -387,17 +389,26 @@ pub struct Opened {
     pub key: Option<KeyIndex>,
 }
 
-/// Where a workload's observations go. The engine's recorder implements it; a test may too.
+/// Where a workload's observations go. The engine's recorder implements it; a test may too. What is not implemented is
+/// not heard.
 pub trait Observer {
     /// A step of a scenario with several steps ended. A scenario of one step has none of these: its step is
     /// its iteration.
-    fn step(&self, sample: StepSample);
+    fn step(&self, sample: StepSample) {
+        let _ = sample;
+    }
     /// A sample of one of a step's further series, in nanoseconds.
-    fn sample(&self, step: usize, kind: SampleKind, value: Nanos);
+    fn sample(&self, step: usize, kind: SampleKind, value: Nanos) {
+        let _ = (step, kind, value);
+    }
     /// Messages that a step sent and received, and who with, where that is known.
-    fn messages(&self, step: usize, backend: Option<BackendIndex>, sent: u64, received: u64);
+    fn messages(&self, step: usize, backend: Option<BackendIndex>, sent: u64, received: u64) {
+        let _ = (step, backend, sent, received);
+    }
     /// Something happened to a stream, and who serves it, where that is known.
-    fn stream(&self, backend: Option<BackendIndex>, event: StreamEvent);
+    fn stream(&self, backend: Option<BackendIndex>, event: StreamEvent) {
+        let _ = (backend, event);
+    }
     /// A stream opened, at this time, and is with this server. Who does not ask what stays with one has nothing
     /// to do.
     fn serves(&self, opened: Opened) {
@@ -436,18 +447,29 @@ pub trait Observer {
         let _ = (peer, change, at, why);
     }
     /// Messages of a step that had this fault.
-    fn message_fault(&self, step: usize, fault: MessageFault, count: u64);
+    fn message_fault(&self, step: usize, fault: MessageFault, count: u64) {
+        let _ = (step, fault, count);
+    }
     /// The number of a backend that named itself with these bytes, in an answer that came over this
-    /// connection, where that is known.
-    fn backend(&self, identity: &[u8], connection: Option<ConnectionId>) -> BackendIndex;
+    /// connection, where that is known; the same of all for who does not tell them apart.
+    fn backend(&self, identity: &[u8], connection: Option<ConnectionId>) -> BackendIndex {
+        let _ = (identity, connection);
+        0
+    }
     /// Keeps one example of what a failure class looked like, in the step that was under way where there are
     /// several; `detail` runs only when none is kept.
-    fn explain(&self, step: Option<usize>, failure: Failure, detail: &mut dyn FnMut() -> String);
+    fn explain(&self, step: Option<usize>, failure: Failure, detail: &mut dyn FnMut() -> String) {
+        let _ = (step, failure, detail);
+    }
     /// A check of a step, by its place among them, held or did not; `example` tells what was seen, and runs
     /// only when it did not and no example is kept.
-    fn check(&self, step: usize, check: usize, passed: bool, example: &mut dyn FnMut() -> String);
+    fn check(&self, step: usize, check: usize, passed: bool, example: &mut dyn FnMut() -> String) {
+        let _ = (step, check, passed, example);
+    }
     /// Something happened to a connection to this target.
-    fn connection(&self, target: TargetIndex, event: ConnectionEvent);
+    fn connection(&self, target: TargetIndex, event: ConnectionEvent) {
+        let _ = (target, event);
+    }
     /// A connection to this target has opened, which goes to this address: the address's number, for the
     /// [connection's own](ConnectionId::to); `None` of who does not tell addresses apart, and of one too many.
     fn connected(&self, target: TargetIndex, address: &str) -> Option<AddressIndex> {
@@ -459,15 +481,27 @@ pub trait Observer {
         let _ = (target, address, is_listed, at);
     }
     /// A rest before connecting again, by the generator's own choice, in nanoseconds.
-    fn backed_off(&self, rest: Nanos);
+    fn backed_off(&self, rest: Nanos) {
+        let _ = rest;
+    }
     /// Bytes on the wire, transport encryption included.
-    fn bytes(&self, sent: u64, received: u64);
+    fn bytes(&self, sent: u64, received: u64) {
+        let _ = (sent, received);
+    }
     /// An iteration begins to rest on purpose, or goes on: meanwhile nothing is asked of the service.
-    fn rests(&self, begins: bool);
+    fn rests(&self, begins: bool) {
+        let _ = begins;
+    }
     /// Adds to a custom counter.
-    fn count(&self, counter: Counter, delta: u64);
+    fn count(&self, counter: Counter, delta: u64) {
+        let _ = (counter, delta);
+    }
     /// Sets a custom gauge.
-    fn gauge(&self, gauge: Gauge, value: f64);
+    fn gauge(&self, gauge: Gauge, value: f64) {
+        let _ = (gauge, value);
+    }
     /// Adds a sample to a custom timing, in nanoseconds.
-    fn timing(&self, timing: Timing, value: Nanos);
+    fn timing(&self, timing: Timing, value: Nanos) {
+        let _ = (timing, value);
+    }
 }

@@ -16,9 +16,9 @@ use loadgen_core::clock::{Clock, Nanos};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::scenario::ScenarioPlan;
 use loadgen_core::workload::{
-    BackendIndex, ConnectionEvent, ConnectionId, Counter, FarewellEvent, Gauge, Iteration,
-    IterationSeed, MessageFault, Observer, PrepareError, SampleKind, Standing, StepSample,
-    StreamEvent, TargetIndex, Timing, UserId, WorkerContext, Workload,
+    BackendIndex, ConnectionEvent, ConnectionId, FarewellEvent, Iteration, IterationSeed,
+    MessageFault, Observer, PrepareError, SampleKind, Standing, StepSample, StreamEvent,
+    TargetIndex, UserId, WorkerContext, Workload,
 };
 
 /// Runs a test on a worker's kind of runtime. Nothing here takes longer than the limit unless it
@@ -147,8 +147,6 @@ impl Observer for Recorder {
         self.0.borrow_mut().rests.push(rest);
     }
 
-    fn rests(&self, _: bool) {}
-
     fn connection(&self, _: TargetIndex, event: ConnectionEvent) {
         let mut seen = self.0.borrow_mut();
         match event {
@@ -172,10 +170,6 @@ impl Observer for Recorder {
         bytes.0 += sent;
         bytes.1 += received;
     }
-
-    fn count(&self, _: Counter, _: u64) {}
-    fn gauge(&self, _: Gauge, _: f64) {}
-    fn timing(&self, _: Timing, _: Nanos) {}
 }
 
 /// A workload that a scenario's plan makes.

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use loadgen_core::outcome::{Failure, GrpcCode, Outcome};
 use loadgen_core::scenario::{
-    CircuitBreaker, ConnectionPer, GrpcStreamEnd, HealthCheck, Pick, ScenarioPlan,
+    CircuitBreaker, ConnectionPer, Deed, EventPlan, GrpcStreamEnd, HealthCheck, Pick, Retry,
+    ScenarioPlan,
 };
 use loadgen_core::schedule::Load;
 use loadgen_core::workload::{Standing, Workload};
@@ -315,6 +316,39 @@ fn a_target_that_does_not_answer_in_time_is_left_alone() {
         assert_eq!(opened.peer, server.address.to_string());
         assert_eq!(opened.why, "the last call ended with timeout");
         assert!(opened.at >= Duration::from_millis(95), "{opened:?}");
+    });
+}
+
+/// What no target takes has gone nowhere, however long it waits for one; what was once with one has not, whatever
+/// its last attempt came to.
+#[test_case(true, None, Failure::Timeout, 1; "it waits for one")]
+#[test_case(false, None, Failure::Rejected, 1; "it is rejected")]
+#[test_case(false, Some(Retry::new(2, [GrpcCode::new(14)])), Failure::Rejected, 0; "it was with one before")]
+fn what_no_target_was_ever_given_is_unsent(
+    waits: bool,
+    retry: Option<Retry>,
+    last: Failure,
+    unsent: u64,
+) {
+    run(async move {
+        let (server, script) = scripted().await;
+        script.fails.set(true);
+        let mut plan = to(&[&server]);
+        plan.timeout = Duration::from_secs(1);
+        // The second is the first to find none, unless its own next attempt is.
+        let iterations = 1 + u64::from(retry.is_none());
+        plan.load = Load::closed(1).iterations(iterations).into();
+        let look = Deed::Mark("look".to_owned());
+        plan.events = vec![EventPlan::new(Duration::ZERO, look)];
+        let breaker = CircuitBreaker::new(1, Duration::from_secs(60));
+        grpc(&mut plan).circuit_breaker = Some(breaker);
+        grpc(&mut plan).wait_for_ready = waits;
+        grpc(&mut plan).retry = retry.map(Into::into);
+        let record = whole(plan).await;
+        assert!(failures(&record).any(|it| it == (last.into(), 1)));
+        assert_eq!(script.calls.get(), 1);
+        let cells = record.timeline.of(None).map(|(_, it)| it.due_unsent);
+        assert_eq!(cells.sum::<u64>(), unsent);
     });
 }
 

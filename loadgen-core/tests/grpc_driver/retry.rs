@@ -60,13 +60,14 @@ fn counts(record: &ScenarioRecord) -> (u64, u64, u64) {
 #[test_case("Collect"; "a stream of messages")]
 fn one_that_succeeds_at_the_third_attempt_is_ok(method: &'static str) {
     run(async {
-        let seen: Rc<RefCell<Vec<Option<String>>>> = Rc::default();
+        let seen: Rc<RefCell<Vec<[Option<String>; 2]>>> = Rc::default();
         let server = Server::start({
             let seen = Rc::clone(&seen);
             move |exchange: Exchange| {
-                let previous = exchange.request.headers().get("grpc-previous-rpc-attempts");
-                let previous = previous.map(|it| it.to_str().expect("a text").to_owned());
-                seen.borrow_mut().push(previous);
+                let headers = exchange.request.headers();
+                let said = |name| Some(headers.get(name)?.to_str().expect("a text").to_owned());
+                let said = ["grpc-previous-rpc-attempts", "grpc-timeout"].map(said);
+                seen.borrow_mut().push(said);
                 async move {
                     match exchange.nth {
                         0 | 1 => refuse(exchange, &[]).await,
@@ -84,8 +85,19 @@ fn one_that_succeeds_at_the_third_attempt_is_ok(method: &'static str) {
         assert_eq!(retries(&record).backends, [("test-1".to_owned(), 2)]);
         // Of all attempts: the two rests are in it.
         assert!(record.service_time.max() >= 8_000_000);
-        let previous = [None, Some("1".to_owned()), Some("2".to_owned())];
-        assert_eq!(*seen.borrow(), previous);
+        let seen = seen.borrow();
+        let previous: Vec<Option<&str>> = seen.iter().map(|it| it[0].as_deref()).collect();
+        assert_eq!(previous, [None, Some("1"), Some("2")]);
+        let left = seen.iter().map(|it| {
+            let timeout = it[1].as_deref().expect("a deadline");
+            let micros = timeout.strip_suffix('u').expect("of microseconds");
+            micros.parse::<u64>().expect("a number")
+        });
+        let left: Vec<u64> = left.collect();
+        // Each rest was four milliseconds at the least.
+        for pair in left.windows(2) {
+            assert!(pair[1] + 4_000 <= pair[0] + 1, "{left:?}");
+        }
         // A request is one, however often it was made.
         assert_eq!(record.backends[0].requests, 1);
     });

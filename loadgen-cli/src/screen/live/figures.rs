@@ -29,11 +29,26 @@ pub(super) fn share(planned: &Planned, now: &Moment) -> Option<String> {
     (now.phase < Phase::Drain).then(|| format!("{:>3.0}%", (share * 100.0).floor()))
 }
 
-pub(super) fn counts(now: &Moment) -> [String; 2] {
-    [
-        format!("{} busy", human::count(now.users)),
-        format!("{} ok", human::count(now.ledger.completed)),
-    ]
+/// Who is at it and what has come of it: of streams that last, which are ok at their end only, how these are.
+pub(super) fn counts(now: &Moment) -> Vec<String> {
+    let mut counts = vec![format!("{} busy", human::count(now.users))];
+    if let Some(streams) = &now.streams {
+        let opened = human::counted(streams.opened, "stream");
+        counts.push(format!("{} of {opened} open", human::count(streams.open)));
+        counts.push(format!("{} broken", human::count(streams.broken)));
+    }
+    if now.streams.is_none() || now.ledger.completed > 0 {
+        counts.push(format!("{} ok", human::count(now.ledger.completed)));
+    }
+    counts
+}
+
+/// How much of it there was in the last second.
+pub(super) fn rate(now: &Moment) -> String {
+    match &now.streams {
+        Some(streams) => format!("messages {}", human::rate(streams.messages_per_s)),
+        None => human::rate(now.rate_per_s),
+    }
 }
 
 /// Of the last second.
@@ -62,12 +77,11 @@ pub(super) fn so_far(now: &Moment) -> Vec<String> {
 
 pub(super) fn silence(now: &Moment) -> Option<String> {
     let is_silent = now.silence >= LONG && now.phase < Phase::Done;
-    is_silent.then(|| {
-        format!(
-            "none ended ok for {:.0} s",
-            now.silence.as_secs_f64().floor()
-        )
-    })
+    let what = match now.streams {
+        Some(_) => "no message",
+        None => "none ended ok",
+    };
+    is_silent.then(|| format!("{what} for {:.0} s", now.silence.as_secs_f64().floor()))
 }
 
 pub(super) fn failures(now: &Moment) -> Option<String> {
@@ -114,6 +128,7 @@ mod tests {
             start_lag_p99: None,
             so_far: [("p90", None), ("p95", None), ("p99", None)],
             silence: Duration::ZERO,
+            streams: None,
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use loadgen_core::engine::{Phase, ScenarioSnapshot};
 use loadgen_core::outcome::Outcome;
-use loadgen_core::record::{Interval, Ledger, Recent};
+use loadgen_core::record::{Interval, Ledger, Recent, StreamCount};
 use loadgen_core::report::Statistics;
 
 use crate::human;
@@ -26,6 +26,44 @@ pub(super) struct Moment {
     pub(super) so_far: [(&'static str, Option<f64>); 3],
     /// For how long now iterations have been under way and none has ended ok.
     pub(super) silence: Duration,
+    /// Where iterations are streams that last as long as the load, how these are.
+    pub(super) streams: Option<Streams>,
+}
+
+/// Streams that last as long as the load.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Streams {
+    pub(super) open: u64,
+    pub(super) opened: u64,
+    pub(super) broken: u64,
+    pub(super) messages_per_s: f64,
+}
+
+impl Streams {
+    fn of(snapshot: &ScenarioSnapshot<'_>) -> Self {
+        let ScenarioSnapshot {
+            interval, total, ..
+        } = snapshot;
+        let mut counts = StreamCount::default();
+        for backend in total.backends.iter().chain([&total.unknown]) {
+            counts += backend.streams;
+        }
+        let received: u64 = interval.steps.iter().map(|it| it.received).sum();
+        Self {
+            open: counts.open(),
+            opened: counts.opened,
+            broken: counts.broken,
+            messages_per_s: per_second(received, interval.length),
+        }
+    }
+}
+
+/// So many in this time; none where it was no time.
+fn per_second(count: u64, time: Duration) -> f64 {
+    match time.is_zero() {
+        true => 0.0,
+        false => count as f64 / time.as_secs_f64(),
+    }
 }
 
 /// A percentile of the last second, or of a longer stretch that had to be taken for it.
@@ -97,11 +135,7 @@ impl Moment {
             phase: snapshot.phase,
             elapsed,
             users: snapshot.users,
-            rate_per_s: if interval.length.is_zero() {
-                0.0
-            } else {
-                interval.ledger.completed as f64 / interval.length.as_secs_f64()
-            },
+            rate_per_s: per_second(interval.ledger.completed, interval.length),
             ledger: snapshot.total.ledger,
             failures,
             p50: Figure::of(interval, &interval.response_time, |it| it.p50),
@@ -113,6 +147,7 @@ impl Moment {
                 ("p99", so_far.p99),
             ],
             silence: snapshot.total.silence.last.length,
+            streams: snapshot.total.lasting.then(|| Streams::of(snapshot)),
         }
     }
 }

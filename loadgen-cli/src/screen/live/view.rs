@@ -1,6 +1,6 @@
 //! How a run under way looks, in so many columns.
 
-use super::figures::{counts, failures, latencies, phase, share, silence, so_far, start_lag};
+use super::figures::{counts, failures, latencies, phase, rate, share, silence, so_far, start_lag};
 use super::moment::Moment;
 use super::planned::{Planned, extent, progress};
 use crate::flow::{columns as width, glued, hanging, shortened};
@@ -61,7 +61,7 @@ fn tight(planned: &Planned, now: &Moment, longest: usize) -> Line {
         phase(now.phase),
         extent(planned, now),
     )];
-    parts.push(human::rate(now.rate_per_s));
+    parts.push(rate(now));
     parts.extend(trouble);
     parts.extend(counts(now));
     parts.extend(latencies(now));
@@ -94,7 +94,7 @@ fn block(planned: &Planned, now: &Moment, columns: usize) -> Vec<Line> {
         }
     };
     add("", &counts(now), Tone::Plain);
-    let mut second = vec![human::rate(now.rate_per_s)];
+    let mut second = vec![rate(now)];
     second.extend(latencies(now));
     second.extend(start_lag(planned, now));
     add("now", &second, Tone::Plain);
@@ -130,7 +130,7 @@ fn heading(planned: &Planned, now: &Moment, columns: usize) -> String {
 
 /// A scenario in one line.
 pub(super) fn line(planned: &Planned, now: &Moment) -> String {
-    let mut parts = vec![extent(planned, now), human::rate(now.rate_per_s)];
+    let mut parts = vec![extent(planned, now), rate(now)];
     parts.extend(counts(now));
     parts.push(failures(now).unwrap_or_else(|| "0 failed".to_owned()));
     parts.extend(silence(now));
@@ -156,7 +156,7 @@ mod tests {
     use loadgen_core::engine::Phase;
     use loadgen_core::record::Ledger;
 
-    use super::super::moment::Figure;
+    use super::super::moment::{Figure, Streams};
     use super::super::planned::Extent;
     use super::*;
 
@@ -186,6 +186,7 @@ mod tests {
                 ("p99", Some(1_520.0)),
             ],
             silence: Duration::ZERO,
+            streams: None,
         }
     }
 
@@ -222,6 +223,37 @@ mod tests {
             extent: Extent::Iterations(5_000),
         };
         insta::assert_snapshot!(line(&planned, &moment()), @"00:12 hello_high measuring: 4,222 / 5,000, 48,211/s, 100 busy, 4,213 ok, 9 failed (grpc.UNAVAILABLE 7, timeout 2), p50 310 µs, p99 1.23 ms, so far p90 620 µs, p95 871 µs, p99 1.52 ms");
+    }
+
+    /// Streams that last as long as the load: none is ok before its end.
+    #[test]
+    fn streams_that_last() {
+        let planned = Planned {
+            name: "agents".to_owned(),
+            open: false,
+            extent: Extent::Time(Duration::from_secs(30)),
+        };
+        let mut now = moment();
+        now.ledger.completed = 0;
+        now.rate_per_s = 0.0;
+        now.silence = Duration::from_secs(3);
+        (now.p50, now.p99, now.so_far) = (None, None, [("p90", None); 3]);
+        now.streams = Some(Streams {
+            open: 100,
+            opened: 109,
+            broken: 9,
+            messages_per_s: 1_980.2,
+        });
+        insta::assert_snapshot!(text(&block(&planned, &now, 80)), @"
+        agents  measuring  00:12 / 00:30  [█████████···············]  40%
+          100 busy · 100 of 109 streams open · 9 broken
+          now     messages 1,980/s
+          9 failed (grpc.UNAVAILABLE 7, timeout 2)
+          no message for 3 s
+        ");
+        insta::assert_snapshot!(line(&planned, &now), @"00:12 agents measuring: 00:12 / 00:30, messages 1,980/s, 100 busy, 100 of 109 streams open, 9 broken, 9 failed (grpc.UNAVAILABLE 7, timeout 2), no message for 3 s");
+        now.ledger.completed = 40;
+        insta::assert_snapshot!(line(&planned, &now), @"00:12 agents measuring: 00:12 / 00:30, messages 1,980/s, 100 busy, 100 of 109 streams open, 9 broken, 40 ok, 9 failed (grpc.UNAVAILABLE 7, timeout 2), no message for 3 s");
     }
 
     fn closed(name: &str) -> Planned {

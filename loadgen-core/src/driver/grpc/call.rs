@@ -20,7 +20,7 @@ use super::metadata::Metadata;
 use super::numbered::{IdField, Numbered};
 use super::template::{Hole, MessageTemplate};
 use super::unary::UnaryCall;
-use crate::driver::sources::Fields;
+use crate::driver::header_fields::Fields;
 use crate::expression::{ExpressionError, Scope};
 use crate::scenario::{Compression, GrpcStreamEnd};
 

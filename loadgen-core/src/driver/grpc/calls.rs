@@ -7,7 +7,7 @@ use super::call::{Call, Kind};
 use super::framing::Nobody;
 use super::own::{Connections, UserConnection};
 use super::resilience::Resilience;
-use super::retry::Lost;
+use super::retry::{Attempt, Lost};
 use super::{filled, intercept, stream, unary};
 use crate::clock::Nanos;
 use crate::driver::http2::{Chosen, Place};
@@ -64,16 +64,15 @@ impl<'a> CallsOn<'a> {
         chosen.map_or(self.place.target, |it| it.place.target)
     }
 
-    /// Makes a call: `attempt` is told where to, how many attempts have failed, and whom to tell that a stream's
-    /// answer has begun.
+    /// Makes a call: `attempt` is told where to, which one it is, and whom to tell that a stream's answer has begun.
     #[inline]
     pub(super) async fn make(
         &self,
         iteration: &Iteration<'_>,
-        mut attempt: impl AsyncFnMut(&Rc<Place>, u32, &dyn Fn()) -> Result<(), Lost>,
+        mut attempt: impl AsyncFnMut(&Rc<Place>, Attempt, &dyn Fn()) -> Result<(), Lost>,
     ) -> Outcome {
         match self.resilience {
-            None => match attempt(&self.place, 0, &|| ()).await {
+            None => match attempt(&self.place, Attempt::default(), &|| ()).await {
                 Ok(()) => Outcome::Ok,
                 Err(lost) => lost.failure.into(),
             },
@@ -124,8 +123,8 @@ impl Execute for CallsOn<'_> {
         let targets = &call.targets;
         match &call.kind {
             Kind::Unary(call) => {
-                let attempt = async |place: &Rc<Place>, previous, _: &dyn Fn()| {
-                    let nth = (step, previous);
+                let attempt = async |place: &Rc<Place>, nth, _: &dyn Fn()| {
+                    let nth = (step, nth);
                     unary::attempt(call, targets, place, nth, iteration, &mut Nobody).await
                 };
                 self.make(iteration, attempt).await

@@ -14,19 +14,14 @@ use super::call::Target;
 use super::filled::Kept;
 use super::health;
 use super::prepare::Prepared;
-use super::retry::Lost;
+use super::retry::{Attempt, Lost};
 use super::unary::{self, UnaryCall};
-use crate::clock::Nanos;
 use crate::driver::http2::{Met, Pool, Wanted};
 use crate::driver::steps::Looks;
 use crate::outcome::{Failure, GrpcCode};
 use crate::scenario::HealthCheck;
 use crate::units::format_duration;
-use crate::workload::{
-    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, Iteration, IterationSeed,
-    MessageFault, Observer, SampleKind, Standing, StepSample, StreamEvent, TargetIndex, Timing,
-    WorkerContext,
-};
+use crate::workload::{Iteration, IterationSeed, Observer, Standing, WorkerContext};
 
 /// How those are asked whom calls go to.
 #[derive(Debug)]
@@ -110,7 +105,7 @@ async fn ask(
         &checking.call,
         &checking.targets,
         &place,
-        (0, 0),
+        (0, Attempt::default()),
         &iteration,
         &mut kept,
     );
@@ -178,25 +173,7 @@ impl Answers {
 #[derive(Debug)]
 struct Silent;
 
-impl Observer for Silent {
-    fn step(&self, _: StepSample) {}
-    fn sample(&self, _: usize, _: SampleKind, _: Nanos) {}
-    fn messages(&self, _: usize, _: Option<BackendIndex>, _: u64, _: u64) {}
-    fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
-    fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
-    fn backend(&self, _: &[u8], _: Option<ConnectionId>) -> BackendIndex {
-        0
-    }
-    fn explain(&self, _: Option<usize>, _: Failure, _: &mut dyn FnMut() -> String) {}
-    fn check(&self, _: usize, _: usize, _: bool, _: &mut dyn FnMut() -> String) {}
-    fn connection(&self, _: TargetIndex, _: ConnectionEvent) {}
-    fn backed_off(&self, _: Nanos) {}
-    fn bytes(&self, _: u64, _: u64) {}
-    fn rests(&self, _: bool) {}
-    fn count(&self, _: Counter, _: u64) {}
-    fn gauge(&self, _: Gauge, _: f64) {}
-    fn timing(&self, _: Timing, _: Nanos) {}
-}
+impl Observer for Silent {}
 
 /// The longest that opening the connection for questions may take.
 pub(super) fn wanted(check: &HealthCheck, connect_timeout: Duration) -> Wanted {

@@ -20,7 +20,7 @@ use super::error::DriverError;
 use super::prepare;
 use super::protos::compile_files;
 use super::reflection::Reflected;
-use crate::driver::sources::Sources;
+use crate::driver::header_fields::Sources;
 use crate::driver::transport::endpoints;
 use crate::nearest::nearest;
 use crate::scenario::{GrpcPlan, ScenarioPlan};

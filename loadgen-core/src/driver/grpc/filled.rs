@@ -64,8 +64,8 @@ pub(super) async fn run(
         Err(error) => return came_to_nothing(&error, iteration),
     };
     let mut kept = Kept::of(call.answer.looks);
-    let attempt = async |place: &Rc<Place>, previous, _: &dyn Fn()| {
-        let nth = (step, previous);
+    let attempt = async |place: &Rc<Place>, nth, _: &dyn Fn()| {
+        let nth = (step, nth);
         unary::attempt(&filled, targets, place, nth, iteration, &mut kept).await
     };
     let outcome = calls.make(iteration, attempt).await;

@@ -11,8 +11,9 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, TE, USER_AGENT};
 
 use super::compression;
 use super::error::DriverError;
+use crate::driver::header_fields::{Fields, Form, Sent, Sources};
 use crate::driver::mistake::Mistake;
-use crate::driver::sources::{Fields, Form, Sent, SourceError, Sources};
+use crate::driver::sources::SourceError;
 use crate::expression::{ExpressionError, Names, Scope, Text};
 use crate::scenario::{Compression, Source, is_base64, join};
 
@@ -137,13 +138,14 @@ pub(super) fn headers(
     metadata: &[(&str, &[(String, Source)])],
     sources: &mut Sources,
 ) -> Result<Metadata, DriverError> {
-    let timeout = timeout.map(timeout_value);
     let (mut headers, mut templates) = (Fields::default(), Vec::new());
     let mut fixed = |name, value| headers.append(name, Sent::Fixed(value));
     fixed(TE, HeaderValue::from_static("trailers"));
     if let Some(timeout) = timeout {
-        let timeout = HeaderValue::from_str(&timeout).expect("digits and a letter");
-        fixed(HeaderName::from_static("grpc-timeout"), timeout);
+        fixed(
+            HeaderName::from_static("grpc-timeout"),
+            timeout_value(timeout),
+        );
     }
     fixed(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
     if let Some(compression) = compression {
@@ -234,7 +236,12 @@ pub(super) fn is_reserved(name: &str) -> bool {
 
 /// A deadline as `grpc-timeout` writes it: at most eight digits and a unit, the finest that fits,
 /// rounded up so that the server never gives up before we do.
-pub(super) fn timeout_value(timeout: Duration) -> String {
+pub(super) fn timeout_value(timeout: Duration) -> HeaderValue {
+    let text = timeout_text(timeout);
+    HeaderValue::from_str(&text).expect("digits and a letter")
+}
+
+fn timeout_text(timeout: Duration) -> String {
     const MOST: u128 = 99_999_999;
     let nanos = timeout.as_nanos();
     for (unit, size) in [
@@ -267,7 +274,7 @@ mod tests {
     #[test_case(Duration::from_secs(100_000_000) => "1666667M")]
     #[test_case(Duration::MAX => "99999999H")]
     fn timeouts(timeout: Duration) -> String {
-        timeout_value(timeout)
+        timeout_text(timeout)
     }
 
     fn pair(key: &str, value: &str) -> Vec<(String, Source)> {

@@ -16,7 +16,7 @@ use super::calls::CallsOn;
 use super::checking;
 use super::own::Connections;
 use super::prepare::Prepared;
-use super::retry::{Count, Lost, Next, Retrying};
+use super::retry::{Attempt, Count, Lost, Next, Retrying};
 use crate::chance::mix_in;
 use crate::clock::{Nanos, nanos};
 use crate::driver::http2::{Admitted, Choice, Chosen, How, Place, Standing, Told};
@@ -112,24 +112,30 @@ impl Resilience {
         chosen
     }
 
-    /// Makes attempts until the call is over. `attempt` is told where to, how many have failed, and whom to tell that
-    /// a stream's answer has begun.
+    /// Makes attempts until the call is over. `attempt` is told where to, which one it is, and whom to tell that a
+    /// stream's answer has begun.
     pub(super) async fn until_over(
         &self,
         calls: &CallsOn<'_>,
         iteration: &Iteration<'_>,
-        mut attempt: impl AsyncFnMut(&Rc<Place>, u32, &dyn Fn()) -> Result<(), Lost>,
+        mut attempt: impl AsyncFnMut(&Rc<Place>, Attempt, &dyn Fn()) -> Result<(), Lost>,
     ) -> Outcome {
         let mut count = Count::default();
         let over = Over {
             iteration,
             failed: Cell::new(0),
         };
+        let timeout = nanos(self.prepared.timeout).saturating_add(iteration.paused());
+        let until = iteration.started().saturating_add(timeout);
         loop {
             let result = match self.next(calls, iteration, count.failed).await {
                 Ok(going) => {
                     let begins = || going.works();
-                    let result = attempt(&going.place, count.failed, &begins).await;
+                    let nth = Attempt {
+                        previous: count.failed,
+                        until,
+                    };
+                    let result = attempt(&going.place, nth, &begins).await;
                     going.ended(result.err().map(|lost| lost.failure));
                     result
                 }

@@ -10,13 +10,41 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::header::HeaderName;
 
+use super::metadata::timeout_value;
+use crate::clock::Nanos;
 use crate::outcome::{Failure, GrpcCode};
 use crate::scenario::Retry;
 
-/// How many attempts came before.
-pub(super) const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
+static PREVIOUS_ATTEMPTS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
+static TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 static PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+
+/// Which attempt at a call it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Attempt {
+    /// How many came before.
+    pub(super) previous: u32,
+    /// When the time of all of them is up, since the run's epoch.
+    pub(super) until: Nanos,
+}
+
+impl Attempt {
+    /// Says of a call's further attempt that it is one, and, where the call has a deadline, how much of its time is
+    /// left. Of a first attempt nothing is said, and nobody asks what time it is.
+    #[inline]
+    pub(super) fn put(&self, headers: &mut HeaderMap, now: impl FnOnce() -> Nanos) {
+        if self.previous == 0 {
+            return;
+        }
+        headers.insert(&PREVIOUS_ATTEMPTS, self.previous.into());
+        if let Some(timeout) = headers.get_mut(&TIMEOUT) {
+            // None is sent that is no time at all.
+            let left = Duration::from_nanos(self.until.saturating_sub(now()).max(1));
+            *timeout = timeout_value(left);
+        }
+    }
+}
 
 /// How an attempt failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -268,6 +296,32 @@ mod tests {
         let retrying = Retrying::new(&policy(), 1);
         let next = retrying.after(&lost, &mut Count::default());
         assert_eq!(matches!(next, Next::Again(_)), expected, "{next:?}");
+    }
+
+    #[test_case(0, 7_000_000 => ["2000000u", ""]; "the first")]
+    #[test_case(1, 7_000_000 => ["1993000u", "1"]; "the second")]
+    #[test_case(2, 2_000_000_000 => ["1n", "2"]; "one whose time is up")]
+    #[test_case(2, 2_000_000_009 => ["1n", "2"]; "one that is late")]
+    fn says_what_is_left(previous: u32, now: Nanos) -> [String; 2] {
+        let until = 2_000_000_000;
+        let mut headers = HeaderMap::new();
+        headers.insert(&TIMEOUT, timeout_value(Duration::from_secs(2)));
+        Attempt { previous, until }.put(&mut headers, || now);
+        [&TIMEOUT, &PREVIOUS_ATTEMPTS].map(|name| {
+            let value = headers.get(name).map(|it| it.to_str().unwrap());
+            value.unwrap_or_default().to_owned()
+        })
+    }
+
+    #[test]
+    fn nothing_is_left_of_what_has_no_end() {
+        let mut headers = HeaderMap::new();
+        let attempt = Attempt {
+            previous: 1,
+            until: 5,
+        };
+        attempt.put(&mut headers, || 3);
+        assert_eq!(headers.len(), 1, "{headers:?}");
     }
 
     #[test_case(&[] => Pushback::Unsaid)]

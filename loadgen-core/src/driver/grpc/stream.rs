@@ -25,7 +25,7 @@ use super::health;
 use super::outgoing::{Handed, Outgoing, SendLog};
 use super::own::UserConnection;
 use super::reply;
-use super::retry::{Lost, PREVIOUS_ATTEMPTS};
+use super::retry::{Attempt, Lost};
 use super::service::{Passage, StreamError, StreamService, Taking};
 use super::waiting::{Stage, Waiting};
 use crate::clock::{Nanos, nanos};
@@ -55,11 +55,11 @@ pub(super) async fn run(
         Err(error) => return filled::came_to_nothing(&error, iteration),
     };
     let mut kept = Kept::of(call.answer.looks);
-    let attempt = async |place: &Rc<Place>, previous, begins: &dyn Fn()| {
+    let attempt = async |place: &Rc<Place>, nth, begins: &dyn Fn()| {
         let origin = &targets[place.target].origin;
         let waiting = Waiting::new(origin, call.path.as_str(), place, iteration);
         let under = (step, iteration, &waiting.stage, begins);
-        let sent = (&sent, previous);
+        let sent = (&sent, nth);
         let result = until_seen(call, sent, origin, place, under, &mut kept).await;
         waiting.over();
         result
@@ -102,11 +102,11 @@ impl Sent {
 /// The step's number, the iteration, what is waited for in it, and whom to tell that a stream's answer has begun.
 type Under<'a> = (usize, &'a Iteration<'a>, &'a Cell<Stage>, &'a dyn Fn());
 
-/// Sends the request until a server has looked at it. `sent` is told with how many attempts at the same call came
-/// before.
+/// Sends the request until a server has looked at it. `sent` is told with which attempt at the
+/// call it is.
 async fn until_seen(
     call: &StreamCall,
-    sent: (&Sent, u32),
+    sent: (&Sent, Attempt),
     origin: &Uri,
     place: &Rc<Place>,
     under: Under<'_>,
@@ -157,7 +157,7 @@ async fn until_seen(
 
 async fn exchange(
     call: &StreamCall,
-    (sent, previous): (&Sent, u32),
+    (sent, nth): (&Sent, Attempt),
     origin: &Uri,
     (place, permit): (&Place, &StreamPermit),
     (step, iteration, stage, begins): Under<'_>,
@@ -220,10 +220,9 @@ async fn exchange(
     let codec = Bytewise {
         message_len: sent.messages.longest(),
     };
-    let mut metadata = sent.metadata.clone();
-    if previous > 0 {
-        metadata.insert(PREVIOUS_ATTEMPTS, previous.into());
-    }
+    let mut headers = sent.metadata.clone().into_headers();
+    nth.put(&mut headers, || iteration.now());
+    let metadata = MetadataMap::from_headers(headers);
     let request = Request::from_parts(metadata, Extensions::new(), outgoing);
     if call.until == Some(GrpcStreamEnd::Load) && call.at_least == Some(0) {
         // No head need come either.

@@ -18,13 +18,13 @@ use super::call::Target;
 use super::details::Details;
 use super::framing::{Framing, Keep, Nobody};
 use super::refusal::{self, Refusal};
-use super::retry::{Lost, PREVIOUS_ATTEMPTS};
+use super::retry::{Attempt, Lost};
 use super::status;
 use super::waiting::{Stage, Waiting};
+use crate::driver::header_fields::Fields;
 use crate::driver::http2::{
     Error, MOST_RESENDS, Place, RELEASE_AFTER_BYTES, RecvStream, SendStream, StreamPermit,
 };
-use crate::driver::sources::Fields;
 use crate::outcome::Failure;
 use crate::scenario::Compression;
 use crate::workload::Iteration;
@@ -75,12 +75,12 @@ impl From<Lost> for Ended {
     }
 }
 
-/// Makes an attempt. `step` is told with how many attempts at the same call came before.
+/// Makes an attempt. `step` is told with which attempt at the call it is.
 pub(super) async fn attempt(
     call: &UnaryCall,
     targets: &[Target],
     place: &Rc<Place>,
-    step: (usize, u32),
+    step: (usize, Attempt),
     iteration: &Iteration<'_>,
     witness: &mut impl Witness,
 ) -> Result<(), Lost> {
@@ -97,7 +97,7 @@ async fn until_seen(
     call: &UnaryCall,
     uri: &Uri,
     place: &Rc<Place>,
-    (step, previous): (usize, u32),
+    (step, nth): (usize, Attempt),
     (iteration, stage): (&Iteration<'_>, &Cell<Stage>),
     witness: &mut impl Witness,
 ) -> Result<(), Lost> {
@@ -110,7 +110,11 @@ async fn until_seen(
             Ok(permit) => permit,
             Err(failure) => return Err(Lost::unanswered(failure)),
         };
-        let request = || request(uri, call.headers.now(), previous);
+        let request = || {
+            let mut headers = call.headers.now();
+            nth.put(&mut headers, || iteration.now());
+            request(uri, headers)
+        };
         match exchange(call, request, &permit, iteration, stage, witness).await {
             Ok(()) => return Ok(()),
             Err(Ended::Failed(lost)) => return Err(lost),
@@ -199,10 +203,7 @@ async fn exchange(
 }
 
 #[inline]
-fn request(uri: &Uri, mut headers: HeaderMap, previous: u32) -> Request<()> {
-    if previous > 0 {
-        headers.insert(PREVIOUS_ATTEMPTS, previous.into());
-    }
+fn request(uri: &Uri, headers: HeaderMap) -> Request<()> {
     let mut request = Request::new(());
     *request.method_mut() = Method::POST;
     *request.version_mut() = Version::HTTP_2;

@@ -63,7 +63,7 @@ impl Own {
         iteration: &Iteration<'_>,
     ) -> Result<Box<Connection>, String> {
         if let Some(mut connection) = self.connection.take() {
-            if pool.dialer.is_gone(self.target, &connection.traffic) {
+            if pool.lists.is_gone(self.target, &connection.traffic) {
                 // Between two requests HTTP/1.1 knows no other good-bye.
                 let (sent, received) = connection.traffic.take();
                 pool.observer.bytes(sent, received);
@@ -137,7 +137,7 @@ impl Own {
         pool.observer.bytes(sent, received);
         pool.observer
             .connection(self.target, ConnectionEvent::Dropped);
-        pool.dialer.lost_a_connection(self.target);
+        pool.lists.lost_a_connection(self.target);
         self.was_dropped = true;
         if connection.answered > 0 {
             // Servers end connections on which nothing comes for a while.

@@ -12,6 +12,7 @@ use crate::driver::http2::{self, Wanted};
 use crate::driver::transport::connect_error::{ConnectError, Problem, Stage};
 use crate::driver::transport::dialer::Dialer;
 use crate::driver::transport::endpoints::{self, Assigned};
+use crate::driver::transport::lists::Lists;
 use crate::driver::transport::net::{Addresses, Endpoint};
 use crate::driver::transport::opening::Opening;
 use crate::driver::transport::traffic::Traffic;
@@ -30,7 +31,8 @@ pub(super) struct Pool {
     /// The user whose connection [`Self::probe`] opens, because it will need one anyway.
     first_user: UserId,
     probed: RefCell<Option<Box<Connection>>>,
-    pub(super) dialer: Dialer,
+    dialer: Dialer,
+    pub(super) lists: Lists,
     open_connections: Rc<Cell<u64>>,
     /// Requests that were sent and not answered.
     pub(super) in_flight: Cell<u64>,
@@ -51,7 +53,8 @@ impl Pool {
             seed: context.seed,
             first_user: UserId(u32::try_from(context.worker).unwrap_or(0)),
             probed: RefCell::new(None),
-            dialer: Dialer::to(&prepared.endpoints, context),
+            dialer: Dialer::new(context.clock, prepared.endpoints.len()),
+            lists: Lists::of(&prepared.endpoints, context),
             open_connections: Rc::default(),
             in_flight: Cell::new(0),
         })
@@ -62,7 +65,7 @@ impl Pool {
         if let Some(shared) = &self.shared {
             return shared.levels();
         }
-        self.dialer.look();
+        self.lists.look();
         Levels {
             connections: Some(self.open_connections.get()),
             in_flight: Some(self.in_flight.get()),
@@ -79,7 +82,7 @@ impl Pool {
     /// is tried first, and kept for it.
     pub(super) async fn probe(&self) -> Result<(), PrepareError> {
         let (endpoints, limit) = (&self.prepared.endpoints, self.prepared.connect_timeout);
-        self.dialer.know(endpoints, limit).await?;
+        self.lists.know(endpoints, limit).await?;
         let targets = endpoints.len();
         let Assigned { target: own, nth } = self.assign(self.first_user);
         let mut errors = Vec::new();
@@ -118,7 +121,7 @@ impl Pool {
         // First: who stands in line meets the list as it is then.
         self.dialer.wait_for_cap(cap).await;
         let (whole, limit) = (&prepared.endpoints[target], prepared.connect_timeout);
-        let (endpoint, nth) = self.dialer.whom(target, nth, whole, limit).await?;
+        let (endpoint, nth) = self.lists.whom(target, nth, whole, limit).await?;
         let resolving = self.dialer.resolve(target, &endpoint);
         self.open_at(&endpoint, resolving, target, nth, replaces_dropped)
             .await

@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::error::DriverError;
 use super::http1::Written;
-use crate::driver::sources::{Fields, Form, Sources};
+use crate::driver::header_fields::{Fields, Form, Sources};
 use crate::driver::steps::At;
 use crate::driver::transport::net::Endpoint;
 use crate::expression::{ExpressionError, JsonText, Scope, Text};

@@ -214,11 +214,6 @@ mod tests {
     use crate::driver::transport::inspected::Inspected;
     use crate::driver::transport::net::Transport;
     use crate::driver::transport::wire::{Socket, Wire};
-    use crate::outcome::Failure;
-    use crate::workload::{
-        BackendIndex, ConnectionEvent, Counter, Gauge, MessageFault, SampleKind, StepSample,
-        StreamEvent, TargetIndex, Timing,
-    };
 
     const SETTINGS: u8 = 4;
     const GOAWAY: u8 = 7;
@@ -231,23 +226,6 @@ mod tests {
         fn farewell(&self, _: Nanos, event: FarewellEvent) {
             self.0.borrow_mut().push(event);
         }
-        fn step(&self, _: StepSample) {}
-        fn sample(&self, _: usize, _: SampleKind, _: Nanos) {}
-        fn messages(&self, _: usize, _: Option<BackendIndex>, _: u64, _: u64) {}
-        fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
-        fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
-        fn backend(&self, _: &[u8], _: Option<ConnectionId>) -> BackendIndex {
-            0
-        }
-        fn explain(&self, _: Option<usize>, _: Failure, _: &mut dyn FnMut() -> String) {}
-        fn check(&self, _: usize, _: usize, _: bool, _: &mut dyn FnMut() -> String) {}
-        fn connection(&self, _: TargetIndex, _: ConnectionEvent) {}
-        fn backed_off(&self, _: Nanos) {}
-        fn bytes(&self, _: u64, _: u64) {}
-        fn rests(&self, _: bool) {}
-        fn count(&self, _: Counter, _: u64) {}
-        fn gauge(&self, _: Gauge, _: f64) {}
-        fn timing(&self, _: Timing, _: Nanos) {}
     }
 
     /// The good-bye comes in a turn that a user's request gave the connection, so that the keeper is not asked

@@ -8,7 +8,6 @@
 //! has the same types to offer. Knows nothing of what requests and answers mean: statuses, headers
 //! and bodies are the driver's.
 
-#[cfg(feature = "grpc")]
 mod choice;
 mod codec;
 mod connection;
@@ -27,11 +26,9 @@ mod pool;
 mod probe;
 mod problem;
 mod pump;
-#[cfg(feature = "grpc")]
 mod standing;
 mod tap;
 
-#[cfg(feature = "grpc")]
 pub(crate) use self::choice::{Admitted, Choice, Chosen, How, Met};
 pub(crate) use self::codec::{RELEASE_AFTER_BYTES, RecvStream, SendStream, Sender};
 pub(crate) use self::error::{Error, MOST_HEAD_BYTES, MOST_RESENDS};
@@ -41,7 +38,6 @@ pub(crate) use self::permit::StreamPermit;
 pub(crate) use self::place::Place;
 pub(crate) use self::pool::{Pool, Wanted};
 pub(crate) use self::problem::ConnectError;
-#[cfg(feature = "grpc")]
 pub(crate) use self::standing::{Breaking, Standing, Standings, Told};
 pub(crate) use self::tap::{Tap, Times};
 

@@ -4,13 +4,10 @@
 //! written, or one of the addresses that a target stands for. All connections of a worker that go to it
 //! have it in common, so what is to hold for all of them belongs here.
 
-#[cfg(feature = "grpc")]
 use std::cell::OnceCell;
 use std::rc::Rc;
-#[cfg(feature = "grpc")]
 use std::sync::Arc;
 
-#[cfg(feature = "grpc")]
 use super::standing::Standing;
 
 use crate::driver::transport::listing::{Listed, Listing};
@@ -25,7 +22,6 @@ pub(crate) struct Peer {
     /// Where it stands, if it is on a list.
     pub(super) entry: Option<Entry>,
     /// How it stands, once somebody asked whose choice depends on that.
-    #[cfg(feature = "grpc")]
     pub(super) standing: OnceCell<Arc<Standing>>,
 }
 
@@ -41,7 +37,6 @@ impl Peer {
             target,
             endpoint,
             entry: None,
-            #[cfg(feature = "grpc")]
             standing: OnceCell::new(),
         })
     }
@@ -61,7 +56,6 @@ impl Peer {
             target,
             endpoint: endpoint.at(listed),
             entry: Some(entry),
-            #[cfg(feature = "grpc")]
             standing: OnceCell::new(),
         })
     }

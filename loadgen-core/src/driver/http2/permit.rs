@@ -65,7 +65,6 @@ impl StreamPermit {
 
     /// The same, and every piece of the answer is watched; nothing more is sent where the request is
     /// whole.
-    #[cfg(feature = "http")]
     #[inline]
     pub(crate) fn send_watched(
         &self,

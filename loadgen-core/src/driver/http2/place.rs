@@ -84,7 +84,6 @@ impl Place {
     }
 
     /// Requests under way on it, and those that stand in line.
-    #[cfg(feature = "grpc")]
     pub(super) fn in_flight(&self) -> u64 {
         self.permits.get() + self.waiting.borrow().len() as u64
     }

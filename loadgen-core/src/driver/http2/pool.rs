@@ -13,7 +13,6 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, stream};
 use tokio::task::JoinHandle;
 
-#[cfg(feature = "grpc")]
 use super::choice::{Choice, Chosen};
 use super::division::divide;
 use super::keeper::{self, First, Opener};
@@ -23,7 +22,6 @@ use super::place::Place;
 use super::problem::ConnectError;
 use crate::cap::Cap;
 use crate::clock::Moment;
-#[cfg(feature = "grpc")]
 use crate::clock::Nanos;
 use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::listing::Listed;
@@ -285,7 +283,6 @@ impl Pool {
     }
 }
 
-#[cfg(feature = "grpc")]
 impl Pool {
     /// Where a request goes by this choice; `None` where nobody takes any.
     pub(crate) fn choose(&self, choice: &Choice, now: Nanos) -> Option<Chosen> {

@@ -165,13 +165,11 @@ impl Tap {
     }
 
     /// When the kernel received the first frame of the answer on a stream whose data is watched.
-    #[cfg(feature = "http")]
     pub(crate) fn first_received(&self, stream: u32) -> Option<Receipt> {
         self.streams.borrow().get(&stream)?.data.as_ref()?.first
     }
 
     /// When the kernel took the last byte of what is sent on a stream; `None` as long as it has not.
-    #[cfg(feature = "http")]
     pub(crate) fn sent_at(&self, stream: u32) -> Option<Nanos> {
         self.streams.borrow().get(&stream)?.sent_at
     }

@@ -195,7 +195,6 @@ impl Request {
     }
 
     /// The same in this iteration of the user's.
-    #[cfg(feature = "websocket")]
     pub(in crate::driver) fn in_iteration(mut self, number: u64) -> Self {
         self.iteration = number;
         self

@@ -61,7 +61,6 @@ impl Watch {
     }
 
     /// A request, which the interceptor may change. Messages belong to it from now on.
-    #[cfg(any(feature = "grpc", feature = "http", feature = "tcp"))]
     pub(in crate::driver) fn request(&self, mut request: Request) -> Arc<Request> {
         self.interceptor.request(&mut request);
         let request = Arc::new(request);
@@ -75,7 +74,6 @@ impl Watch {
     }
 
     /// Another attempt begins.
-    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(in crate::driver) fn begin(&self) {
         self.inner().seen = Seen::default();
     }
@@ -145,7 +143,6 @@ impl Watch {
         }
     }
 
-    #[cfg(feature = "grpc")]
     pub(in crate::driver) fn trailers(&self, trailers: HeaderMap) {
         self.inner().seen.trailers = trailers;
     }

@@ -17,8 +17,7 @@ use crate::driver::intercept::Interceptor;
 use crate::expression::{Saved, Scope};
 use crate::outcome::{Failure, Outcome};
 use crate::workload::{
-    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, Iteration, MessageFault, Observer,
-    SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId, WorkerContext,
+    BackendIndex, Iteration, MessageFault, Observer, SampleKind, StepSample, UserId, WorkerContext,
 };
 
 type Local<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
@@ -190,12 +189,8 @@ impl<'a, O: Deref<Target = dyn Observer + 'a>> Observer for Quiet<O> {
     fn messages(&self, step: usize, _: Option<BackendIndex>, sent: u64, received: u64) {
         self.0.messages(step, None, sent, received);
     }
-    fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
     fn message_fault(&self, step: usize, fault: MessageFault, count: u64) {
         self.0.message_fault(step, fault, count);
-    }
-    fn backend(&self, _: &[u8], _: Option<ConnectionId>) -> BackendIndex {
-        0
     }
     fn explain(&self, step: Option<usize>, failure: Failure, detail: &mut dyn FnMut() -> String) {
         self.0.explain(step, failure, detail);
@@ -203,11 +198,4 @@ impl<'a, O: Deref<Target = dyn Observer + 'a>> Observer for Quiet<O> {
     fn check(&self, step: usize, check: usize, passed: bool, example: &mut dyn FnMut() -> String) {
         self.0.check(step, check, passed, example);
     }
-    fn connection(&self, _: TargetIndex, _: ConnectionEvent) {}
-    fn backed_off(&self, _: Nanos) {}
-    fn rests(&self, _: bool) {}
-    fn bytes(&self, _: u64, _: u64) {}
-    fn count(&self, _: Counter, _: u64) {}
-    fn gauge(&self, _: Gauge, _: f64) {}
-    fn timing(&self, _: Timing, _: Nanos) {}
 }

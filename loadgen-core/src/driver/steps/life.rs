@@ -25,9 +25,7 @@ use crate::expression::{Text, Variables};
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{self, ScenarioPlan, all_steps};
 use crate::workload::{
-    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, Iteration, IterationSeed,
-    MessageFault, Observer, PrepareError, SampleKind, StepSample, StreamEvent, TargetIndex, Timing,
-    UserId, WorkerContext,
+    Iteration, IterationSeed, Observer, PrepareError, StepSample, UserId, WorkerContext,
 };
 
 /// The steps of a plan, by when they are done.
@@ -515,19 +513,4 @@ impl Observer for Listener {
             self.failed.set(Some(sample.step));
         }
     }
-    fn sample(&self, _: usize, _: SampleKind, _: Nanos) {}
-    fn messages(&self, _: usize, _: Option<BackendIndex>, _: u64, _: u64) {}
-    fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
-    fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
-    fn check(&self, _: usize, _: usize, _: bool, _: &mut dyn FnMut() -> String) {}
-    fn backend(&self, _: &[u8], _: Option<ConnectionId>) -> BackendIndex {
-        0
-    }
-    fn connection(&self, _: TargetIndex, _: ConnectionEvent) {}
-    fn backed_off(&self, _: Nanos) {}
-    fn rests(&self, _: bool) {}
-    fn bytes(&self, _: u64, _: u64) {}
-    fn count(&self, _: Counter, _: u64) {}
-    fn gauge(&self, _: Gauge, _: f64) {}
-    fn timing(&self, _: Timing, _: Nanos) {}
 }

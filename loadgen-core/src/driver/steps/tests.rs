@@ -7,7 +7,7 @@ use serde_json::json;
 use test_case::test_case;
 
 use super::*;
-use crate::clock::{Clock, Nanos};
+use crate::clock::Clock;
 use crate::driver::mistake::Mistake;
 use crate::expression::{Known, value_of};
 use crate::scenario::{
@@ -15,10 +15,7 @@ use crate::scenario::{
 };
 use crate::schedule::Load;
 use crate::secrets::Secrets;
-use crate::workload::{
-    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, IterationSeed, MessageFault,
-    Observer, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId, WorkerContext,
-};
+use crate::workload::{IterationSeed, Observer, StepSample, UserId, WorkerContext};
 
 type Step = scenario::Step<Said>;
 
@@ -103,19 +100,6 @@ impl Observer for Kept {
     fn explain(&self, _: Option<usize>, failure: Failure, detail: &mut dyn FnMut() -> String) {
         self.said.borrow_mut().push((failure, detail()));
     }
-    fn sample(&self, _: usize, _: SampleKind, _: Nanos) {}
-    fn messages(&self, _: usize, _: Option<BackendIndex>, _: u64, _: u64) {}
-    fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
-    fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
-    fn backend(&self, _: &[u8], _: Option<ConnectionId>) -> BackendIndex {
-        0
-    }
-    fn connection(&self, _: TargetIndex, _: ConnectionEvent) {}
-    fn backed_off(&self, _: Nanos) {}
-    fn bytes(&self, _: u64, _: u64) {}
-    fn count(&self, _: Counter, _: u64) {}
-    fn gauge(&self, _: Gauge, _: f64) {}
-    fn timing(&self, _: Timing, _: Nanos) {}
 }
 
 /// A scenario of these steps, on one worker.

@@ -149,7 +149,7 @@ impl UserConnection {
         connection.report(&*pool.observer);
         pool.observer
             .connection(self.to.target, ConnectionEvent::Dropped);
-        pool.dialer.lost_a_connection(self.to.target);
+        pool.lists.lost_a_connection(self.to.target);
         self.was_dropped = true;
         if pool.clock.now().saturating_sub(connection.since) > nanos(STEADY) {
             self.backoff.reset();
@@ -161,7 +161,7 @@ impl UserConnection {
     #[inline]
     pub(super) async fn leave_who_is_gone(&mut self, pool: &Pool) {
         let connection = self.connection.as_ref();
-        if connection.is_some_and(|it| pool.dialer.is_gone(self.to.target, it.traffic())) {
+        if connection.is_some_and(|it| pool.lists.is_gone(self.to.target, it.traffic())) {
             // Boxed, or every iteration would carry room for it.
             Box::pin(self.close(pool)).await;
         }

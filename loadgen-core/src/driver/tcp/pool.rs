@@ -13,6 +13,7 @@ use crate::driver::identity::group_in;
 use crate::driver::transport::connect_error::{ConnectError, Problem, Stage as Way};
 use crate::driver::transport::dialer::Dialer;
 use crate::driver::transport::endpoints::{self, Assigned};
+use crate::driver::transport::lists::Lists;
 use crate::driver::transport::opening::Opening;
 use crate::driver::transport::traffic::Traffic;
 use crate::workload::{Levels, Observer, PrepareError, UserId, WorkerContext};
@@ -26,7 +27,8 @@ pub(super) struct Pool {
     pub(super) alarms: Alarms,
     pub(super) observer: Rc<dyn Observer>,
     pub(super) seed: u64,
-    pub(super) dialer: Dialer,
+    dialer: Dialer,
+    pub(super) lists: Lists,
     /// The user whose connection [`Self::probe`] opens, because it will need one anyway.
     first_user: UserId,
     probed: RefCell<Option<Box<Connection>>>,
@@ -44,7 +46,8 @@ impl Pool {
             alarms: context.alarms.clone(),
             observer: Rc::clone(&context.observer),
             seed: context.seed,
-            dialer: Dialer::to(&prepared.endpoints, context),
+            dialer: Dialer::new(context.clock, prepared.endpoints.len()),
+            lists: Lists::of(&prepared.endpoints, context),
             first_user: UserId(u32::try_from(context.worker).unwrap_or(0)),
             probed: RefCell::new(None),
             open_connections: Rc::default(),
@@ -54,7 +57,7 @@ impl Pool {
 
     /// What stands at the moment.
     pub(super) fn levels(&self) -> Levels {
-        self.dialer.look();
+        self.lists.look();
         Levels {
             connections: Some(self.open_connections.get()),
             in_flight: Some(self.in_flight.get()),
@@ -83,7 +86,7 @@ impl Pool {
     /// tried first, and kept for it.
     pub(super) async fn probe(&self) -> Result<(), PrepareError> {
         let (endpoints, limit) = (&self.prepared.endpoints, self.prepared.connect_timeout);
-        self.dialer.know(endpoints, limit).await?;
+        self.lists.know(endpoints, limit).await?;
         let targets = endpoints.len();
         let Assigned { target: own, nth } = self.assign(self.first_user);
         let mut errors = Vec::new();
@@ -123,7 +126,7 @@ impl Pool {
         self.dialer.wait_for_cap(cap).await;
         let (target, limit) = (to.target, prepared.connect_timeout);
         let whole = &prepared.endpoints[target];
-        let (endpoint, nth) = self.dialer.whom(target, to.nth, whole, limit).await?;
+        let (endpoint, nth) = self.lists.whom(target, to.nth, whole, limit).await?;
         let endpoint = &*endpoint;
         let resolving = self.dialer.resolve(target, endpoint);
         let opening = Opening {

@@ -37,7 +37,6 @@ impl<I> Inspected<I> {
     }
 
     /// Who is shown them.
-    #[cfg(feature = "websocket")]
     pub(crate) fn inspector(&self) -> &Rc<I> {
         &self.inspector
     }

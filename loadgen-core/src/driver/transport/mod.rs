@@ -11,9 +11,9 @@ pub(super) mod endpoints;
 pub(super) mod excerpt;
 mod followed;
 pub(super) mod inspected;
-#[cfg(any(feature = "websocket", feature = "http", feature = "tcp"))]
 pub(super) mod limit;
 pub(super) mod listing;
+pub(super) mod lists;
 pub(super) mod lookup;
 pub(super) mod net;
 pub(super) mod opening;

@@ -143,7 +143,6 @@ impl Endpoint {
     }
 
     /// Whom its requests are for, as it is shown: where that is nobody, its list.
-    #[cfg(any(feature = "http", feature = "tcp"))]
     pub(crate) fn shown(&self) -> &str {
         match self.authority == NOBODY {
             true => &self.name,
@@ -181,7 +180,6 @@ impl Endpoint {
     }
 
     /// Whom its connections are told that they are for, where that is another one than for its target.
-    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) fn told_address(&self) -> Option<http::uri::Authority> {
         self.is_told_address
             .then(|| self.authority.parse().ok())
@@ -192,7 +190,6 @@ impl Endpoint {
     ///
     /// # Errors
     /// Why its list is not known.
-    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) async fn each(&self, limit: std::time::Duration) -> Result<Vec<Self>, Problem> {
         let Some(listing) = self.listing() else {
             return Ok(vec![self.clone()]);
@@ -202,7 +199,6 @@ impl Endpoint {
     }
 
     /// The same, which is none of the scenario's: its addresses are none of a target's.
-    #[cfg(any(feature = "websocket", feature = "http"))]
     pub(crate) fn elsewhere(self) -> Self {
         Self {
             is_elsewhere: true,
@@ -219,7 +215,6 @@ impl Endpoint {
     }
 
     /// `http` or `https`.
-    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) fn scheme(&self) -> &'static str {
         if self.tls.is_some() { "https" } else { "http" }
     }
@@ -232,7 +227,6 @@ impl Endpoint {
     }
 
     /// The protocol, where it is to be agreed on in the TLS handshake.
-    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) fn alpn(&self) -> Option<&'static Alpn> {
         let tls = self.tls.as_ref()?;
         tls.client.offers_alpn.then_some(tls.alpn)
@@ -393,7 +387,6 @@ pub(crate) enum Transport {
     Replay(super::replay::Replay),
 }
 
-#[cfg(any(feature = "grpc", feature = "http"))]
 impl Transport {
     /// The protocol agreed on in the TLS handshake.
     pub(crate) fn alpn(&self) -> Option<&[u8]> {

@@ -102,7 +102,6 @@ pub(crate) fn is_spoken(first: &[u8]) -> bool {
 pub(crate) struct Client {
     settings: Arc<Renewed<Settings, TlsError>>,
     /// Whether the protocol is agreed on in the handshake.
-    #[cfg(any(feature = "grpc", feature = "http"))]
     pub(crate) offers_alpn: bool,
 }
 
@@ -200,7 +199,6 @@ pub(crate) fn client(tls: &Tls, alpn: &Alpn) -> Result<Client, TlsError> {
     });
     Ok(Client {
         settings: Arc::new(settings?),
-        #[cfg(any(feature = "grpc", feature = "http"))]
         offers_alpn: tls.alpn && !alpn.name.is_empty(),
     })
 }

@@ -148,7 +148,6 @@ impl Traffic {
     }
 
     /// How often something came, ever.
-    #[cfg(any(feature = "grpc", feature = "http"))]
     #[inline]
     pub(crate) fn reads(&self) -> u64 {
         self.reads.get()
@@ -156,14 +155,12 @@ impl Traffic {
 
     /// Whether the last write found no room: something waits to be sent until the other side
     /// reads.
-    #[cfg(any(feature = "grpc", feature = "http"))]
     #[inline]
     pub(crate) fn is_stuck(&self) -> bool {
         self.stuck_since.get().is_some()
     }
 
     /// The next write is at `now`, where whoever writes has just looked: saves a look at the clock.
-    #[cfg(any(feature = "websocket", feature = "tcp"))]
     #[inline]
     pub(crate) fn writes_at(&self, now: Option<Nanos>) {
         self.now.set(now);

@@ -21,7 +21,7 @@ use super::pool::Pool;
 use super::prepare::Prepared;
 use super::unfinished::Unfinished;
 use super::watch::{Watch, Watched};
-use crate::clock::{Clock, Nanos, StampClock};
+use crate::clock::{Clock, StampClock};
 use crate::driver::steps::{Lives, Stage};
 use crate::driver::transport::net::Transport;
 use crate::driver::transport::replay::Replay;
@@ -34,9 +34,8 @@ use crate::scenario::{
 use crate::schedule::Load;
 use crate::secrets::Secrets;
 use crate::workload::{
-    BackendIndex, ConnectionEvent, ConnectionId, Counter, Gauge, Iteration, IterationSeed,
-    MessageFault, Observer, SampleKind, StepSample, StreamEvent, TargetIndex, Timing, UserId,
-    WorkerContext,
+    BackendIndex, ConnectionEvent, Iteration, IterationSeed, MessageFault, Observer, SampleKind,
+    TargetIndex, UserId, WorkerContext,
 };
 
 thread_local! {
@@ -220,15 +219,11 @@ impl Seen {
 }
 
 impl Observer for Seen {
-    fn step(&self, _: StepSample) {}
-
     fn sample(&self, _: usize, kind: SampleKind, _: u64) {
         if kind == SampleKind::RoundTrip {
             self.0.borrow_mut().round_trips += 1;
         }
     }
-
-    fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
 
     fn messages(&self, _: usize, _: Option<BackendIndex>, sent: u64, received: u64) {
         let mut counts = self.0.borrow_mut();
@@ -240,26 +235,13 @@ impl Observer for Seen {
         self.0.borrow_mut().faults[fault as usize] += count;
     }
 
-    fn backend(&self, _: &[u8], _: Option<ConnectionId>) -> BackendIndex {
-        0
-    }
-
     fn explain(&self, _: Option<usize>, _: Failure, detail: &mut dyn FnMut() -> String) {
         detail();
     }
 
-    fn check(&self, _: usize, _: usize, _: bool, _: &mut dyn FnMut() -> String) {}
-
-    fn backed_off(&self, _: Nanos) {}
-    fn rests(&self, _: bool) {}
     fn connection(&self, _: TargetIndex, event: ConnectionEvent) {
         if event == ConnectionEvent::Dropped {
             self.0.borrow_mut().dropped += 1;
         }
     }
-
-    fn bytes(&self, _: u64, _: u64) {}
-    fn count(&self, _: Counter, _: u64) {}
-    fn gauge(&self, _: Gauge, _: f64) {}
-    fn timing(&self, _: Timing, _: u64) {}
 }

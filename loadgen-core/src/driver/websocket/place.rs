@@ -173,7 +173,7 @@ impl Place {
     /// The connection, where it goes to an address that is on its list no longer.
     #[inline]
     pub(super) fn take_who_is_gone(&self, pool: &Pool) -> Option<Box<Connection>> {
-        let is_gone = |it: &Connection| pool.dialer.is_gone(self.target, it.traffic());
+        let is_gone = |it: &Connection| pool.lists.is_gone(self.target, it.traffic());
         let is_gone = self.connection.borrow().as_deref().is_some_and(is_gone);
         is_gone.then(|| self.take_open()).flatten()
     }
@@ -264,7 +264,7 @@ impl Place {
         connection.report(&*pool.observer);
         pool.observer
             .connection(self.target, ConnectionEvent::Dropped);
-        pool.dialer.lost_a_connection(self.target);
+        pool.lists.lost_a_connection(self.target);
         self.was_dropped.set(true);
         if pool.clock.now().saturating_sub(connection.since) > nanos(STEADY) {
             self.backoff.borrow_mut().reset();

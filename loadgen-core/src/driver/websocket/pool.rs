@@ -28,6 +28,7 @@ use crate::driver::intercept::Interceptor;
 use crate::driver::transport::connect_error::Stage as Way;
 use crate::driver::transport::dialer::Dialer;
 use crate::driver::transport::endpoints::{self, Assigned};
+use crate::driver::transport::lists::Lists;
 use crate::driver::transport::opening::Opening;
 use crate::driver::web::cookies::Jar;
 use crate::outcome::Failure;
@@ -49,7 +50,8 @@ pub(super) struct Pool {
     /// The user whose connection [`Self::probe`] opens, because it will need one anyway.
     first_user: UserId,
     probed: RefCell<Option<Rc<Place>>>,
-    pub(super) dialer: Dialer,
+    dialer: Dialer,
+    pub(super) lists: Lists,
     places: RefCell<Vec<Weak<Place>>>,
     next_watched: Cell<usize>,
     watch: RefCell<Option<JoinHandle<()>>>,
@@ -79,7 +81,8 @@ impl Pool {
             seed: context.seed,
             first_user: UserId(u32::try_from(context.worker).unwrap_or(0)),
             probed: RefCell::new(None),
-            dialer: Dialer::to(&prepared.endpoints, context),
+            dialer: Dialer::new(context.clock, prepared.endpoints.len()),
+            lists: Lists::of(&prepared.endpoints, context),
             places: RefCell::new(Vec::new()),
             next_watched: Cell::new(0),
             watch: RefCell::new(None),
@@ -93,7 +96,7 @@ impl Pool {
 
     /// What stands at the moment.
     pub(super) fn levels(&self) -> Levels {
-        self.dialer.look();
+        self.lists.look();
         Levels {
             connections: Some(self.open_connections.get()),
             in_flight: Some(self.in_flight.get()),
@@ -116,7 +119,7 @@ impl Pool {
     /// is tried first, and kept for it.
     pub(super) async fn probe(self: &Rc<Self>) -> Result<(), PrepareError> {
         let (endpoints, limit) = (&self.prepared.endpoints, self.prepared.connect_timeout);
-        self.dialer.know(endpoints, limit).await?;
+        self.lists.know(endpoints, limit).await?;
         let plan = &self.prepared.paths[0];
         if plan.template.is_filled_in() {
             // Nobody is there yet who knows with what.
@@ -189,7 +192,7 @@ impl Pool {
             upgrades.ask(interceptor, &mut request, target)
         });
         let (whole, limit) = (&prepared.endpoints[target], prepared.connect_timeout);
-        let whom = self.dialer.whom(target, nth, whole, limit).await;
+        let whom = self.lists.whom(target, nth, whole, limit).await;
         let (endpoint, nth) = whom.map_err(|error| {
             let problem = Problem::from(error.problem);
             (Failure::Connect, whole.failed(problem))

@@ -19,7 +19,7 @@ use super::negotiation::{self, MOST_BITS};
 use super::request_template::RequestTemplate;
 use super::unfinished::AllUnfinished;
 use crate::cap::Cap;
-use crate::driver::sources::{Fields, Form, Sources};
+use crate::driver::header_fields::{Fields, Form, Sources};
 use crate::driver::steps::{At, Life, Parts, Ready, Stage};
 use crate::driver::transport::endpoints;
 use crate::driver::transport::net::Endpoint;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::divided::{counts, who};
-use super::failover::{Failover, Moment, failovers};
+use super::failover::{Failover, Moment, Survivors, failovers};
 use super::share::Division;
 use crate::condition::{BalanceWord, FailoverWord, Left, Threshold};
 use crate::judge::Judged;
@@ -107,6 +107,10 @@ pub(super) fn figure(word: FailoverWord, failover: &Failover) -> Figure {
             Some(switched) => time(switched.longest),
             None => Figure::Untold,
         },
+        FailoverWord::SurvivorsP99 => {
+            let during = failover.survivors.as_ref().map(|it| &it.during);
+            during.and_then(Survivors::p99).map_or(Figure::Untold, time)
+        }
         FailoverWord::Finished => number(failover.farewell.map(|it| it.finished)),
         FailoverWord::Refused => number(failover.farewell.map(|it| it.refused)),
         FailoverWord::SentAgain => number(failover.farewell.map(|it| it.sent_again)),
@@ -140,6 +144,13 @@ pub(super) fn why_untold(event: &EventRecord, word: FailoverWord, failover: &Fai
         ) =>
         {
             "no connection was told good-bye (GOAWAY) from then on".to_owned()
+        }
+        _ if word == FailoverWord::SurvivorsP99
+            && let Some(survivors) = &failover.survivors =>
+        {
+            let answers = human::counted(survivors.during.len(), "answer");
+            let least = human::count(Survivors::LEAST);
+            format!("{answers} of other servers while it was away, and a p99 takes {least}")
         }
         _ if word == FailoverWord::Reconnects => "no second after it was measured".to_owned(),
         _ if is_of_return
@@ -231,7 +242,7 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
-    use crate::record::{BackendRecord, Timeline, TimelineCell};
+    use crate::record::{BackendRecord, Sparse, Timeline, TimelineCell, new_coarse_histogram};
 
     /// Two servers that go away at 3 s and at 6 s, of which so many requests are lost each time.
     fn record(lost: [u64; 2], ok_within: Option<Duration>) -> ScenarioRecord {
@@ -318,6 +329,26 @@ mod tests {
     fn each_event_must_do(condition: &str, lost: [u64; 2], observed: f64, holds: bool) {
         let judged = judged(condition, &record(lost, None));
         assert_eq!((judged.observed, judged.holds), (Some(observed), holds));
+    }
+
+    #[test]
+    fn few_requests_have_no_tail() {
+        let few = judged("failover.survivors_p99 < 9ms", &record([0, 0], None));
+        let why = "`kill b1`: 0 answers of other servers while it was away, and a p99 takes 1,000";
+        assert_eq!(few.unjudged.as_deref(), Some(why));
+        assert!(!few.holds);
+        let mut many = record([0, 0], None);
+        let mut times = new_coarse_histogram();
+        times.saturating_record_n(7_000_000, 20);
+        for bucket in 0..1_000 {
+            for server in ["b1", "b2"] {
+                many.timeline.add_times(server, bucket, &Sparse::of(&times));
+            }
+        }
+        let held = judged("failover.survivors_p99 < 9ms", &many);
+        assert!(held.holds, "{held:?}");
+        let observed = held.observed.expect("2,000 answers");
+        assert!((observed - 7.0).abs() < 0.03, "{observed}");
     }
 
     #[test]

@@ -131,7 +131,7 @@ impl Window {
                 due[index] += cell.due + cell.interrupted;
                 if name.is_none() {
                     nobodys[index] +=
-                        cell.due_failed.saturating_sub(cell.due_unsent) + cell.interrupted;
+                        (cell.due_failed + cell.interrupted).saturating_sub(cell.due_unsent);
                 }
             }
         }

@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::condition::{Figure, figure, left_by, nobody_left, said, why_untold};
 use super::divided::{counts, who};
 use super::ejection;
+use super::failover::{Failover, Survivors};
 use super::interval::Interval;
 use super::returning::{grew, returns};
 use super::route::{at_most, row};
 use super::share::{Answer, Division};
 use super::sticky::stayed;
-use crate::condition::Left;
+use crate::condition::{FailoverWord, Left};
 use crate::expectation::{Bound, Distribution, Expectations, Route, Sticky, word};
 use crate::judge::observe::in_unit;
 use crate::record::{ScenarioRecord, Unit};
@@ -74,7 +75,12 @@ pub(crate) fn expected(
             let word = bound.word();
             let figures = left_by.iter().map(|(event, failover)| {
                 let why = || why_untold(event, word, failover);
-                one_event(bound, &event.said, figure(word, failover), why)
+                let beside = match word {
+                    FailoverWord::SurvivorsP99 => usually(failover),
+                    _ => String::new(),
+                };
+                let (holds, told) = one_event(bound, &event.said, figure(word, failover), why);
+                (holds, told + &beside)
             });
             let figures: Vec<_> = figures.collect();
             let found = match figures.is_empty() {
@@ -127,6 +133,15 @@ impl Finding {
             answer,
         }
     }
+}
+
+/// What the p99 of the other servers was before an event.
+fn usually(failover: &Failover) -> String {
+    let before = failover.survivors.as_ref().map(|it| &it.before);
+    let before = before.and_then(Survivors::p99);
+    before.map_or_else(String::new, |it| {
+        format!(", {} before it", human::duration(it))
+    })
 }
 
 /// A figure of one event, whether it will do, and how bad it is.
@@ -229,11 +244,13 @@ fn divided(
 /// The first change of a list of addresses while the load went on.
 fn list_change(record: &ScenarioRecord) -> Option<String> {
     let changes = record.addresses.iter().flat_map(|it| {
-        let came = it.listed.or(it.since).filter(|at| !at.is_zero());
+        let came = it.listed.or(it.since);
         let came = came.map(|at| (at, &it.address, "came to be on"));
         let gone = it.gone_at().map(|at| (at, &it.address, "left"));
         came.into_iter().chain(gone)
     });
+    // What came or went before measuring began did so at zero.
+    let changes = changes.filter(|(at, ..)| !at.is_zero());
     let (at, address, what) = changes.min_by_key(|(at, ..)| *at)?;
     let at = human::duration(at);
     Some(format!("{address} {what} the list at {at}"))

@@ -26,7 +26,9 @@ mod sticky;
 pub(crate) use self::condition::{judge_evenness, judge_failover};
 pub(crate) use self::ejection::ejections;
 pub(crate) use self::expected::{Surroundings, expected};
-pub(crate) use self::failover::{Moment, failovers};
+pub(crate) use self::failover::{Moment, Survivors, failovers};
 pub(crate) use self::returning::returns;
 pub(crate) use self::share::Answer;
+#[cfg(feature = "page")]
+pub(crate) use self::share::{Division, Part};
 pub(crate) use self::sticky::{Cause, causes, held};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::failover::is_one;
 use super::share::Answer;
-use crate::record::{EventRecord, ScenarioRecord, Timeline};
+use crate::record::{EventEffect, EventRecord, ScenarioRecord, Timeline};
 use crate::units::human;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -42,13 +42,13 @@ impl Grown {
 
 /// The events whose servers came back, each with the seconds after that, or why nothing can be told of them.
 pub(crate) fn returns(record: &ScenarioRecord) -> Vec<(&EventRecord, Result<Vec<Grown>, String>)> {
-    let events = record.events.iter().filter(|it| is_one(it, record));
+    let events = record.events.iter().filter(|it| is_one(it));
     let mut events: Vec<&EventRecord> = events.collect();
     events.sort_by_key(|it| it.holds_from());
     let next = |index: usize| events.get(index + 1).and_then(|it| it.holds_from());
     let all = events.iter().enumerate();
     let back = all.filter_map(|(index, event)| {
-        let ready = event.ready?;
+        let ready = event.ready.filter(|_| event.effect == EventEffect::Lasts)?;
         let seconds = match record.lasting {
             true => Err("iterations are streams that last as long as the load".to_owned()),
             false => of(&record.timeline, event, ready, next(index)),
@@ -227,6 +227,14 @@ mod tests {
 
     fn linear(second: u64) -> f64 {
         ((second as f64 + 0.5) / 10.0).min(1.0)
+    }
+
+    /// What stood in front of it was, and others lead to it.
+    #[test]
+    fn who_was_there_all_the_time_has_not_come_back() {
+        let mut record = record(linear, 30);
+        record.events[0].effect = EventEffect::Momentary;
+        assert_eq!(returns(&record), []);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::failover::departures;
 use super::share::Answer;
 use crate::expectation::Sticky;
-use crate::record::{EventRecord, Move, ScenarioRecord};
+use crate::record::{EventRecord, KeyRecord, Move, ScenarioRecord};
 use crate::units::human::{self, counted};
 
 /// Why a key moved.
@@ -56,27 +56,15 @@ pub(crate) struct Disruption {
 /// The moves that are known one by one, each with its cause.
 pub(crate) fn causes(record: &ScenarioRecord) -> Vec<(&Move, Cause<'_>)> {
     let departures = departures(record);
-    // Who was away from before measuring: any key may have been there.
-    let gone_before: BTreeSet<&str> = departures
-        .iter()
-        .filter(|(event, ..)| event.before.is_some())
-        .map(|(_, backend, _)| *backend)
+    let departed = departures.iter();
+    let absences: Vec<Absence<'_>> = departed
+        .map(|(event, backend, from)| Absence::of(record, backend, *from, event.ready))
         .collect();
-    // Who was away for a time, until it was in use again: so with a key that was first seen then.
-    let away: Vec<(&str, Duration, Option<Duration>)> = departures
-        .iter()
-        .map(|(event, backend, done)| {
-            let again = event.ready.and_then(|it| used_again(record, backend, it));
-            (*backend, *done, again)
-        })
-        .collect();
-    let may_have_left = |key: &str| {
-        let since = record.stickiness.keys.get(key).map(|it| it.since);
-        let was_away = |(_, done, again): &&(&str, Duration, Option<Duration>)| {
-            since.is_some_and(|it| *done <= it && again.is_none_or(|again| it <= again))
-        };
-        let away = away.iter().filter(was_away).map(|(backend, ..)| *backend);
-        gone_before.iter().copied().chain(away).collect()
+    let may_have_left = |name: &str| {
+        let key = record.stickiness.keys.get(name);
+        let absences = absences.iter();
+        let left = absences.filter(|it| key.is_some_and(|key| it.may_have_moved(name, key)));
+        left.map(|it| it.backend).collect()
     };
     // Where keys were that had to move.
     let mut left: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
@@ -106,13 +94,58 @@ pub(crate) fn causes(record: &ScenarioRecord) -> Vec<(&Move, Cause<'_>)> {
     moves.collect()
 }
 
-/// When a server that was there again at `ready` was given a key: an old one that moved to it, or a new one.
-fn used_again(record: &ScenarioRecord, backend: &str, ready: Duration) -> Option<Duration> {
-    let moved = record.stickiness.moves.iter().filter(|it| it.to == backend);
-    let new = record.stickiness.keys.values();
-    let new = new.filter(|it| it.answers.first().is_some_and(|(name, _)| name == backend));
-    let given = moved.map(|it| it.at).chain(new.map(|it| it.since));
-    given.filter(|it| *it >= ready).min()
+/// So long after its return a server may be out of use without anything to show for it: nginx leaves one alone for
+/// ten seconds, unless told otherwise.
+const LONGEST_UNUSED: Duration = Duration::from_secs(10);
+
+/// A time in which a server was away or not in use yet.
+struct Absence<'a> {
+    backend: &'a str,
+    from: Duration,
+    /// When it was in use at the latest; `None` where it never came back.
+    until: Option<Duration>,
+    /// Before that, the keys that it was given once it was back, old ones that moved to it and new ones, and when.
+    given: Vec<(Duration, &'a str)>,
+}
+
+impl<'a> Absence<'a> {
+    fn of(
+        record: &'a ScenarioRecord,
+        backend: &'a str,
+        from: Duration,
+        ready: Option<Duration>,
+    ) -> Self {
+        let until = ready.map(|it| it.saturating_add(LONGEST_UNUSED));
+        let moved = record.stickiness.moves.iter().filter(|it| it.to == backend);
+        let moved = moved.map(|it| (it.at, &*it.key));
+        let new = record.stickiness.keys.iter();
+        let new = new.filter(|(_, key)| is_first(backend, key));
+        let new = new.map(|(name, key)| (key.since, &**name));
+        let is_then = |at: &Duration| ready.is_some_and(|it| it <= *at) && Some(*at) <= until;
+        let mut given: Vec<_> = moved.chain(new).filter(|(at, _)| is_then(at)).collect();
+        given.sort_unstable();
+        Self {
+            backend,
+            from,
+            until,
+            given,
+        }
+    }
+
+    /// Whether a key may belong to the server although it was first seen with another: in this time, of which what
+    /// became of the key itself is no sign.
+    fn may_have_moved(&self, name: &str, key: &KeyRecord) -> bool {
+        let others = self.given.iter().find(|(_, given)| *given != name);
+        let until = others.map(|(at, _)| *at).or(self.until);
+        let is_then = self.from <= key.since && until.is_none_or(|it| key.since <= it);
+        is_then && !is_first(self.backend, key)
+    }
+}
+
+/// Whether a key was with this server when it was first seen.
+fn is_first(backend: &str, key: &KeyRecord) -> bool {
+    let first = key.answers.first();
+    first.is_some_and(|(name, _)| name == backend)
 }
 
 /// How long those took to be with another server whose own had gone away, by event.
@@ -156,18 +189,18 @@ pub(crate) fn held(record: &ScenarioRecord) -> Held {
 }
 
 fn disruption(record: &ScenarioRecord, causes: &[(&Move, Cause<'_>)]) -> Option<Disruption> {
+    let servers = record.servers.len().max(record.backends.len());
     let mut departures = departures(record);
-    // What one of before moved was not seen.
-    departures.retain(|(event, ..)| event.before.is_none());
+    // What one of before moved was not seen, and of one that took all, nobody had anywhere to move to.
+    departures.retain(|(event, ..)| event.before.is_none() && event.taken_away().len() < servers);
     let first = departures.iter().map(|(.., done)| *done).min()?;
     let gone: BTreeSet<&str> = departures.iter().map(|(_, backend, _)| *backend).collect();
-    let servers = record.servers.len().max(record.backends.len());
     let keys = record.stickiness.keys.len();
     let moved = causes
         .iter()
         .filter(|(it, cause)| it.at >= first && *cause != Cause::Return);
     let moved: BTreeSet<&str> = moved.map(|(it, _)| &*it.key).collect();
-    (keys > 0 && servers > 0).then(|| Disruption {
+    (keys > 0).then(|| Disruption {
         moved: moved.len() as f64 / keys as f64,
         optimum: gone.len() as f64 / servers as f64,
     })
@@ -187,8 +220,9 @@ pub(super) fn stayed(sticky: &Sticky, record: &ScenarioRecord) -> Result<(String
     let held = held(record);
     let keys = record.stickiness.keys.len() as u64;
     let opened: u64 = record.backends.iter().map(|it| it.streams.opened).sum();
+    let broke = record.all_backends().any(|it| it.streams.broken > 0);
     // One stream that lasts is with its server all the time.
-    let is_one_stream = record.lasting && held.judged == 0 && keys > 0 && opened >= keys;
+    let is_one_stream = record.lasting && held.judged == 0 && keys > 0 && opened >= keys && !broke;
     if held.judged == 0 && !is_one_stream {
         return Err(format!(
             "no {one} had two answers of servers that named themselves"
@@ -277,8 +311,11 @@ mod tests {
         }
         let mut stickiness = Stickiness::of(StickyBy::User);
         for user in 0..10 {
-            let key = stickiness.key(&user.to_string(), Duration::ZERO);
-            key.expect("few").answered("b1", 9);
+            let user = user.to_string();
+            let key = stickiness.key(&user, Duration::ZERO);
+            let first = moves.iter().find(|(_, key, ..)| *key == user);
+            let first = first.map_or("b1", |(_, _, from, ..)| from);
+            key.expect("few").answered(first, 9);
         }
         for (at, key, from, to, after) in moves {
             let known = stickiness.key(key, Duration::ZERO).expect("known");
@@ -321,6 +358,9 @@ mod tests {
         assert_eq!(switches(&record)[0].1, [Duration::from_millis(200)]);
         let disruption = held(&record).disruption.expect("one went");
         assert_eq!((disruption.moved, disruption.optimum), (0.2, 1.0 / 3.0));
+        // Whoever stands before all.
+        record.events[0].behind = ["b1", "b2", "b3"].map(str::to_owned).to_vec();
+        assert_eq!(held(&record).disruption, None);
     }
 
     /// What left before measuring began may go back, once.
@@ -344,11 +384,17 @@ mod tests {
     #[test_case(4_000, &[(6_500, "k", "b2", "b1", 10)] => vec!["return"]; "seen while it was away")]
     #[test_case(6_200, &[(6_500, "k", "b2", "b1", 10)] => vec!["return"]; "seen before anything went back")]
     #[test_case(6_200, &[(6_100, "1", "b2", "b1", 10), (6_500, "k", "b2", "b1", 10)] => vec!["none", "none"]; "seen after something went back")]
+    #[test_case(12_000, &[(40_000, "k", "b2", "b1", 10)] => vec!["return"]; "seen when it may have been out of use")]
+    #[test_case(35_000, &[(40_000, "k", "b2", "b1", 10)] => vec!["none"]; "seen long after it was back")]
+    #[test_case(21_000, &[(24_000, "k", "b2", "b1", 10)] => vec!["return"]; "seen when it was away again")]
     #[test_case(2_000, &[(6_500, "k", "b2", "b1", 10)] => vec!["none"]; "seen before it went")]
     #[test_case(4_000, &[(4_500, "k", "b2", "b1", 10)] => vec!["none"]; "moved while it was away")]
     #[test_case(4_000, &[(6_500, "k", "b2", "b3", 10)] => vec!["none"]; "moved to another")]
     fn who_was_first_seen(since: u64, moves: &[Moved]) -> Vec<&'static str> {
         let mut record = record(&[]);
+        let mut again = record.events[0].clone();
+        (again.done, again.ready) = (Some(Duration::from_secs(20)), Some(Duration::from_secs(23)));
+        record.events.push(again);
         let since = Duration::from_millis(since);
         let known = record.stickiness.key("k", since).expect("few");
         known.answered("b2", 5);
@@ -358,6 +404,38 @@ mod tests {
                 .moved_on(moved(*at, key, from, to, *after));
         }
         told_of(&record)
+    }
+
+    /// One that is new with it is as good a sign as one that moved to it; where it never came back there is none.
+    #[test_case(Some(6_100), true => vec!["none"]; "seen after it was given another")]
+    #[test_case(Some(6_300), true => vec!["return"]; "seen before it was given another")]
+    #[test_case(None, false => vec!["none"]; "it never came back")]
+    fn who_was_first_seen_beside_a_new_one(new: Option<u64>, is_back: bool) -> Vec<&'static str> {
+        let mut record = record(&[]);
+        record.events[0].ready = record.events[0].ready.filter(|_| is_back);
+        for (name, server, since) in [("new", "b1", new), ("k", "b2", Some(6_200))] {
+            let since = since.map(Duration::from_millis);
+            let key = since.and_then(|it| record.stickiness.key(name, it));
+            if let Some(key) = key {
+                key.answered(server, 5);
+            }
+        }
+        let back = moved(6_500, "k", "b2", "b1", 10);
+        record.stickiness.moved_on(back);
+        told_of(&record)
+    }
+
+    /// It was seen with the server before it was with any other.
+    #[test]
+    fn who_was_with_it_first_has_not_had_to_leave_it() {
+        let mut record = record(&[]);
+        let since = Duration::from_millis(6_100);
+        let key = record.stickiness.key("k", since).expect("few");
+        key.answered("b1", 5);
+        for (at, from, to) in [(7_000, "b1", "b2"), (8_000, "b2", "b1")] {
+            record.stickiness.moved_on(moved(at, "k", from, to, 10));
+        }
+        assert_eq!(told_of(&record), ["none", "none"]);
     }
 
     /// A rolling restart: b1, then b2, which is back first.
@@ -437,6 +515,25 @@ mod tests {
         let key = record.stickiness.key("127.0.0.1", Duration::ZERO);
         key.expect("few").answered("b1", 1);
         assert_eq!(stayed(&Sticky::Source, &record), Err(why.to_owned()));
+    }
+
+    /// One that broke and was not opened again may have been given another, had it been.
+    #[test]
+    fn a_stream_that_broke_has_not_stayed() {
+        let mut record = ScenarioRecord::empty("lb", "grpc", true, &[]);
+        record.lasting = true;
+        let key = record.stickiness.key("0", Duration::ZERO);
+        key.expect("few").answered("b1", 1);
+        let mut backend = BackendRecord::empty("b1");
+        backend.streams.opened = 1;
+        record.backends.push(backend);
+        assert!(stayed(&Sticky::User, &record).is_ok());
+        let broke = |record: &mut ScenarioRecord, named: u64, nameless: u64| {
+            record.backends[0].streams.broken = named;
+            record.unknown.streams.broken = nameless;
+            stayed(&Sticky::User, record).is_err()
+        };
+        assert!(broke(&mut record, 1, 0) && broke(&mut record, 0, 1));
     }
 
     /// It was there all the time, and nothing had to be opened again.

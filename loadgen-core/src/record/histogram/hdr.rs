@@ -45,8 +45,20 @@ impl Digits {
     }
 }
 
-/// Values that rise, each with its count.
+/// Values that rise, each with its count, as text.
 pub(super) fn encode(digits: Digits, counts: impl Iterator<Item = (Nanos, u64)>) -> String {
+    let plain = plain(digits, counts);
+    let mut encoded = Vec::from(DEFLATED_COOKIE.to_be_bytes());
+    encoded.extend([0; 4]);
+    // From memory to memory.
+    let _ = ZlibEncoder::new(&*plain, Compression::default()).read_to_end(&mut encoded);
+    let length = (encoded.len() - 8) as u32;
+    encoded[4..8].copy_from_slice(&length.to_be_bytes());
+    BASE64.encode(&encoded)
+}
+
+/// The same as bytes, neither deflated nor in base64.
+pub(super) fn plain(digits: Digits, counts: impl Iterator<Item = (Nanos, u64)>) -> Vec<u8> {
     let mut payload = Vec::new();
     let (mut next, mut largest) = (0, 0);
     let mut counts = counts
@@ -74,23 +86,16 @@ pub(super) fn encode(digits: Digits, counts: impl Iterator<Item = (Nanos, u64)>)
     // From whole numbers to others.
     plain.extend(1.0_f64.to_be_bytes());
     plain.extend(payload);
-
-    let mut encoded = Vec::from(DEFLATED_COOKIE.to_be_bytes());
-    encoded.extend([0; 4]);
-    // From memory to memory.
-    let _ = ZlibEncoder::new(&*plain, Compression::default()).read_to_end(&mut encoded);
-    let length = (encoded.len() - 8) as u32;
-    encoded[4..8].copy_from_slice(&length.to_be_bytes());
-    BASE64.encode(&encoded)
+    plain
 }
 
 /// Values that rise, each with its count.
-type Counted = Vec<(Nanos, u64)>;
+pub(super) type Counted = Vec<(Nanos, u64)>;
+
+const CUT_OFF: &str = "is cut off";
 
 /// The middles of buckets with samples. An error says what is wrong with the text.
 pub(super) fn decode(text: &str) -> Result<(Digits, Counted), &'static str> {
-    const CUT_OFF: &str = "is cut off";
-    const OTHER_KIND: &str = "is of another kind";
     let encoded = BASE64
         .decode(text.as_bytes())
         .map_err(|_| "is not base64")?;
@@ -105,8 +110,13 @@ pub(super) fn decode(text: &str) -> Result<(Digits, Counted), &'static str> {
     inflated
         .read_to_end(&mut plain)
         .map_err(|_| "cannot be inflated")?;
+    read_plain(&plain)
+}
 
-    let mut rest = &*plain;
+/// The same of the bytes of [`plain`].
+pub(super) fn read_plain(plain: &[u8]) -> Result<(Digits, Counted), &'static str> {
+    const OTHER_KIND: &str = "is of another kind";
+    let mut rest = plain;
     let mut number = || take_u32(&mut rest).ok_or(CUT_OFF);
     if number()? != COOKIE {
         return Err(OTHER_KIND);

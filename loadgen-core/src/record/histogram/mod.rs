@@ -3,11 +3,12 @@
 mod hdr;
 mod samples;
 mod sparse;
+mod stored;
 
 use std::fmt;
 use std::sync::LazyLock;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::clock::Nanos;
 
@@ -165,22 +166,19 @@ impl From<&Counts> for Histogram {
     }
 }
 
-/// As text: HdrHistogram's encoding, version 2, deflated and in base64. Nothing is lost.
+/// HdrHistogram's encoding, version 2: as text deflated and in base64, as bytes plain. Nothing is lost.
 impl Serialize for Histogram {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let steps = self.iter_recorded();
         let counts = steps.map(|step| (step.value_iterated_to(), step.count_at_value()));
-        serializer.serialize_str(&hdr::encode(self.digits, counts))
+        stored::write(self.digits, counts, serializer)
     }
 }
 
 /// From the same. Values of two or three digits up to an hour are taken.
 impl<'de> Deserialize<'de> for Histogram {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let (digits, counts) = hdr::decode(&text)
-            .map_err(HistogramError)
-            .map_err(de::Error::custom)?;
+        let (digits, counts) = stored::read(deserializer)?;
         let mut histogram = Self::new(digits);
         // The largest first, so that it never grows.
         for (value, count) in counts.into_iter().rev() {

@@ -1,8 +1,8 @@
 //! Histograms in their compact form.
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Digits, HIGHEST_NS, Histogram, HistogramError, Samples, hdr};
+use super::{Digits, HIGHEST_NS, Histogram, HistogramError, Samples, hdr, stored};
 use crate::clock::Nanos;
 
 /// A histogram that holds its counted values only, for points of the past of which many are kept.
@@ -114,16 +114,20 @@ impl Sparse {
     /// are told apart no further. Nothing is lost.
     #[must_use]
     pub fn to_text(&self) -> String {
+        hdr::encode(self.digits(), self.counts())
+    }
+
+    /// So many tell the samples apart.
+    fn digits(&self) -> Digits {
         let tells = |digits: Digits| {
             let mut values = self.counts().map(|(value, _)| value);
             values.all(|value| digits.middle(digits.index(value)) == value)
         };
-        let digits = if tells(Digits::Two) {
+        if tells(Digits::Two) {
             Digits::Two
         } else {
             Digits::Three
-        };
-        hdr::encode(digits, self.counts())
+        }
     }
 
     /// Each value in nanoseconds and its count, values rising.
@@ -168,17 +172,17 @@ impl Sparse {
     }
 }
 
-/// As [text](Sparse::to_text).
+/// As the [`Histogram`] of the same samples, of two digits where they are told apart no further.
 impl Serialize for Sparse {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.to_text())
+        stored::write(self.digits(), self.counts(), serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Sparse {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Self::from_text(&text).map_err(de::Error::custom)
+        let (_, counts) = stored::read(deserializer)?;
+        Ok(Self::pack(counts.into_iter()))
     }
 }
 

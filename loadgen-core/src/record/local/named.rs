@@ -8,6 +8,8 @@ use crate::workload::{AddressIndex, BackendIndex, ConnectionId};
 
 /// The most connections that are remembered; of more, the latest. A megabyte or two.
 const MOST_CONNECTIONS: usize = 32_768;
+/// So many answers to an address count in full; what came before them counts less and less.
+const RECENT: u32 = 1_024;
 
 /// Which servers have answered on which connections.
 #[derive(Debug, Default)]
@@ -17,14 +19,45 @@ pub(super) struct Named {
     order: VecDeque<ConnectionId>,
     /// The latest connection of those that are no longer remembered.
     forgotten: Option<ConnectionId>,
-    /// What connections to each address have shown of how servers are chosen there.
-    decided: HashMap<Option<AddressIndex>, Decisions>,
+    /// How servers were of late chosen at each address, that of connections without one the first.
+    chosen: Vec<Chosen>,
+}
+
+/// Answers that came on connections on which others had come before.
+#[derive(Debug, Clone, Copy, Default)]
+struct Chosen {
+    answers: u32,
+    /// Of these, those of another server than the one before. Where each connection keeps to one server these are
+    /// few, also when a server goes away: each that was with it moves once.
+    by_others: u32,
+}
+
+impl Chosen {
+    fn answered(&mut self, by_another: bool) {
+        if self.answers == RECENT {
+            self.answers /= 2;
+            self.by_others /= 2;
+        }
+        self.answers += 1;
+        self.by_others += u32::from(by_another);
+    }
+
+    /// Whether a connection leads to several servers as a rule.
+    fn is_shared(self) -> bool {
+        f64::from(self.by_others) > f64::from(self.answers) * MOSTLY_ONE
+    }
+}
+
+/// Where an address has its place.
+fn place(address: Option<AddressIndex>) -> usize {
+    address.map_or(0, |it| usize::from(it) + 1)
 }
 
 /// Who has answered on a connection.
 #[derive(Debug)]
 struct Seat {
     first: BackendIndex,
+    latest: BackendIndex,
     others: Vec<BackendIndex>,
     was_asked_again: bool,
 }
@@ -54,9 +87,12 @@ impl Named {
             decisions.several = u64::from(seat.others.is_empty());
             seat.others.push(backend);
         }
-        if decisions != Decisions::default() {
-            *self.decided.entry(connection.address()).or_default() += decisions;
+        let by_another = std::mem::replace(&mut seat.latest, backend) != backend;
+        let place = place(connection.address());
+        if self.chosen.len() <= place {
+            self.chosen.resize(place + 1, Chosen::default());
         }
+        self.chosen[place].answered(by_another);
         (is_new, decisions)
     }
 
@@ -71,6 +107,7 @@ impl Named {
         self.order.push_back(connection);
         let seat = Seat {
             first: backend,
+            latest: backend,
             others: Vec::new(),
             was_asked_again: false,
         };
@@ -81,10 +118,8 @@ impl Named {
     /// to several as a rule, nobody knows which of them the next request goes to.
     pub(super) fn only(&self, connection: ConnectionId) -> Option<BackendIndex> {
         let seat = self.seats.get(&connection)?;
-        let is_shared = self
-            .decided
-            .get(&connection.address())
-            .is_some_and(|it| it.several as f64 > it.connections as f64 * MOSTLY_ONE);
+        let chosen = self.chosen.get(place(connection.address()));
+        let is_shared = chosen.is_some_and(|it| it.is_shared());
         (seat.others.is_empty() && !is_shared).then_some(seat.first)
     }
 }
@@ -128,16 +163,37 @@ mod tests {
         assert_eq!((named.only(new), named.only(direct)), (None, Some(7)));
     }
 
-    /// A server that went away moved it: each has one all the same.
+    /// A server that went away moved a third of them, once: each has one all the same.
     #[test]
-    fn one_that_was_moved_says_nothing_of_the_others() {
+    fn those_that_were_moved_say_nothing_of_the_others() {
         let mut named = Named::default();
-        let all: Vec<_> = (0..20).map(|_| ConnectionId::next()).collect();
-        for connection in all.iter().chain(&all) {
-            named.answered(*connection, 1);
+        let all: Vec<_> = (0..30).map(|_| ConnectionId::next()).collect();
+        for _ in 0..20 {
+            for connection in &all {
+                named.answered(*connection, 1);
+            }
         }
-        named.answered(all[0], 2);
-        assert_eq!((named.only(all[0]), named.only(all[1])), (None, Some(1)));
+        for connection in &all[..10] {
+            named.answered(*connection, 2);
+        }
+        assert_eq!((named.only(all[0]), named.only(all[10])), (None, Some(1)));
+    }
+
+    /// What came long ago is outweighed by what comes since.
+    #[test]
+    fn an_address_may_come_to_be_shared() {
+        let mut named = Named::default();
+        let [one, other] = [ConnectionId::next(), ConnectionId::next()];
+        let mut only = |times: usize, servers: [BackendIndex; 2]| {
+            for nth in 0..times {
+                named.answered(one, servers[nth % 2]);
+                named.answered(other, 1);
+            }
+            named.only(other)
+        };
+        assert_eq!(only(50_000, [1, 1]), Some(1));
+        assert_eq!(only(500, [1, 2]), None);
+        assert_eq!(only(5_000, [2, 2]), Some(1));
     }
 
     #[test]

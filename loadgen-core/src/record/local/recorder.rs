@@ -14,7 +14,6 @@ use super::tick::Answer;
 use super::tick::Tick;
 use super::told::{Ended, Started, Unanswered, Via, Waited};
 use crate::clock::Nanos;
-use crate::outcome::Failure;
 use crate::record::{HIGHEST_NS, LifePart, Names, StickyBy, TimelineSpec, is_single};
 use crate::secrets::Secrets;
 use crate::workload::{BackendIndex, ConnectionId, KeyIndex, Opened};
@@ -274,7 +273,7 @@ impl Recorder {
                 began: self.since_origin(ended.at.saturating_sub(ended.split.service_time)),
                 at: self.since_origin(ended.at),
                 is_ok,
-                is_unsent: ended.outcome == Failure::Rejected.into(),
+                is_unsent: ended.via.is_unsent,
             };
             self.answered(&mut tick, ended.via, answer, response_time);
         }
@@ -361,7 +360,8 @@ impl Recorder {
         if let Some(unanswered) = unanswered {
             if let Some(timeline) = &self.timeline {
                 let due = self.since_origin(unanswered.due);
-                tick.fine.interrupted(timeline, backend, due);
+                let is_unsent = via.is_some_and(|via| via.is_unsent);
+                tick.fine.interrupted(timeline, backend, due, is_unsent);
             }
             let service_time = unanswered.split.service_time;
             tick.service_time.saturating_record(service_time);
@@ -386,6 +386,12 @@ impl Recorder {
         let mut tick = self.tick.borrow_mut();
         tick.dropped_unanswered += 1;
         self.unanswered(&mut tick, unanswered);
+    }
+
+    /// One of the arrivals that were [`dropped`](Self::dropped) was so because all users kept what is to last as
+    /// long as the load.
+    pub(crate) fn dropped_kept(&self) {
+        self.tick.borrow_mut().dropped_kept += 1;
     }
 
     fn unanswered(&self, tick: &mut Tick, unanswered: &Unanswered) {

@@ -24,6 +24,7 @@ pub(crate) struct Tick {
     pub(in crate::record) started_in_time: u64,
     pub(in crate::record) unanswered: u64,
     pub(in crate::record) dropped_unanswered: u64,
+    pub(in crate::record) dropped_kept: u64,
     pub(in crate::record) youngest_unanswered: Nanos,
     pub(in crate::record) youngest_cut_off: Nanos,
     pub(in crate::record) users_busy: u64,
@@ -313,6 +314,7 @@ impl Tick {
             started_in_time: 0,
             unanswered: 0,
             dropped_unanswered: 0,
+            dropped_kept: 0,
             youngest_unanswered: Nanos::MAX,
             youngest_cut_off: Nanos::MAX,
             users_busy: 0,
@@ -360,6 +362,7 @@ impl Tick {
         self.started_in_time = 0;
         self.unanswered = 0;
         self.dropped_unanswered = 0;
+        self.dropped_kept = 0;
         self.youngest_unanswered = Nanos::MAX;
         self.youngest_cut_off = Nanos::MAX;
         self.users_busy = 0;

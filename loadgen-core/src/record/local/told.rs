@@ -54,6 +54,8 @@ pub(crate) struct Via {
     pub(crate) connection: Option<ConnectionId>,
     /// Whose it was, where a server is to stay with that.
     pub(crate) whose: Option<Whose>,
+    /// Whether it was with nobody: no target was ever given it.
+    pub(crate) is_unsent: bool,
 }
 
 /// Whose a request was.
@@ -88,6 +90,7 @@ impl Via {
                 user: iteration.user(),
                 key: iteration.key(),
             }),
+            is_unsent: iteration.is_unsent(),
         }
     }
 }

@@ -60,10 +60,14 @@ pub struct EventRecord {
     pub effect: EventEffect,
     /// The server that it was done to, by the name it gives itself.
     pub backend: Option<String>,
-    /// The servers that answer behind it, where it was done to what stands in front of them: they are the ones that
-    /// went away. Empty where the server answers itself.
+    /// The servers that answer behind it, where it was done to what stands in front of them: a lasting effect took
+    /// them away. Empty where the server answers itself.
     #[serde(default)]
     pub behind: Vec<String>,
+    /// Whether it was done to a server that the scenario does not ask, so that nothing that became of its load comes
+    /// of it.
+    #[serde(default)]
+    pub elsewhere: bool,
     /// What it was, in words: `kill b2`, `POST http://127.0.0.1:9901/…`, the text of a mark.
     pub said: String,
     /// When it was to be done; `None` where nobody had planned it, or before measuring of the scenario began.
@@ -89,6 +93,7 @@ impl EventRecord {
             effect: EventEffect::Lasts,
             backend: None,
             behind: Vec::new(),
+            elsewhere: false,
             said: said.into(),
             planned: None,
             done: None,

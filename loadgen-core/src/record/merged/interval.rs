@@ -61,6 +61,8 @@ pub struct StepInterval {
     times: Option<StepTimes>,
     /// Requests that ended well.
     pub ok: u64,
+    /// Messages received in it.
+    pub received: u64,
     /// Its further series, those that have had samples.
     pub samples: Vec<(SampleKind, Recent)>,
 }
@@ -147,6 +149,7 @@ impl Interval {
             }
             let ok = from.outcomes.iter().filter(|(outcome, _)| outcome.is_ok());
             step.ok += ok.map(|(_, count)| count).sum::<u64>();
+            step.received += from.received;
             add_samples(&mut step.samples, from);
         }
         for (into, from) in self.timings.iter_mut().zip(&tick.timings) {
@@ -177,7 +180,7 @@ impl Interval {
         let kept = self.before.len();
         self.ledger = Ledger::default();
         let times = self.steps.iter_mut().flat_map(|step| {
-            step.ok = 0;
+            (step.ok, step.received) = (0, 0);
             let times = step.times.iter_mut();
             let times = times.flat_map(|it| [&mut it.response_time, &mut it.service_time]);
             times.chain(step.samples.iter_mut().map(|(_, recent)| recent))
@@ -244,6 +247,22 @@ mod tests {
         }
         assert_eq!(interval.response_time.longer_len(), known);
         assert_eq!(interval.longer_length(), Duration::from_millis(ms));
+    }
+
+    #[test]
+    fn messages_are_counted_anew() {
+        let names = Names {
+            steps: vec!["pings".into()],
+            ..Names::default()
+        };
+        let mut interval = Interval::new(&names);
+        let mut tick = Tick::new(&names);
+        tick.steps[0].received = 7;
+        interval.add(&tick);
+        interval.add(&tick);
+        assert_eq!(interval.steps[0].received, 14);
+        interval.clear();
+        assert_eq!(interval.steps[0].received, 0);
     }
 
     fn one() -> crate::record::Histogram {

@@ -3,7 +3,7 @@
 //! Names are matched and not places: what a record says means the same in every process. Counts,
 //! histograms, series and backends are added exactly, and silences found anew in what all heard.
 
-use super::merger::{MOST_CHANGES, add_examples, place_of, tally};
+use super::merger::{MOST_CHANGES, add_examples, add_seconds, place_of, tally};
 use super::{
     CheckRecord, ConnectionRecord, CustomRecord, GeneratorRecord, RunRecord, ScenarioRecord,
     StepRecord, TagRecord, TargetRecord, series,
@@ -62,6 +62,7 @@ impl RunRecord {
         self.elapsed = self.elapsed.max(other.elapsed);
         self.generator.merge(&other.generator);
         self.stopped |= other.stopped;
+        self.cut_off |= other.cut_off;
         self.panic = self.panic.take().or_else(|| other.panic.clone());
         self.overrun = self.overrun.take().or_else(|| other.overrun.clone());
         for tag in &mut self.tags {
@@ -144,6 +145,9 @@ impl ScenarioRecord {
         self.elapsed = self.elapsed.max(other.elapsed);
         self.add_counted(other);
         add_examples(&mut self.examples, &other.examples);
+        for (failure, seconds) in &other.failed_in {
+            add_seconds(&mut self.failed_in, *failure, *seconds);
+        }
         self.add_targets(&other.targets);
         self.add_addresses(&other.addresses);
         for (step, other) in self.steps.iter_mut().zip(&other.steps) {
@@ -164,6 +168,7 @@ impl ScenarioRecord {
         self.dropped_unanswered = self
             .dropped_unanswered
             .saturating_add(other.dropped_unanswered);
+        self.dropped_kept = self.dropped_kept.saturating_add(other.dropped_kept);
         self.youngest_unanswered = youngest(self.youngest_unanswered, other.youngest_unanswered);
         self.youngest_cut_off = youngest(self.youngest_cut_off, other.youngest_cut_off);
         self.response_time.add(&other.response_time);

@@ -13,8 +13,8 @@ use super::{
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::record::local::{
-    AddressesTick, BackendTick, MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS, StepTick, TargetTick,
-    Tick, youngest,
+    AddressesTick, BackendTick, Happened, MOST_BACKENDS, MOST_CLASSES, OTHER_BACKENDS, StepTick,
+    TargetTick, Tick, youngest,
 };
 use crate::record::{
     Histogram, Names, Parts, StepSpec, Stickiness, StickyBy, Watch, new_histogram,
@@ -47,7 +47,26 @@ struct WorkerState {
     /// What each key is called, by the worker's own number.
     keys: Vec<String>,
     users_busy: u64,
+    /// The most users that were busy in each of the last seconds, as far as ticks told: those of two may tell of
+    /// one second.
+    busiest: Vec<(u64, u64)>,
     levels: Levels,
+}
+
+impl WorkerState {
+    /// How many more users were busy in this second than was known.
+    fn more_users(&mut self, second: u64, users: u64) -> u64 {
+        /// No tick tells of more than were open at once.
+        const REMEMBERED_S: u64 = 60;
+        if let Some((_, most)) = self.busiest.iter_mut().find(|(of, _)| *of == second) {
+            let more = users.saturating_sub(*most);
+            *most += more;
+            return more;
+        }
+        self.busiest.retain(|(of, _)| of + REMEMBERED_S > second);
+        self.busiest.push((second, users));
+        users
+    }
 }
 
 impl Merger {
@@ -146,6 +165,7 @@ impl Merger {
         total.saturated_samples += tick.saturated_samples;
         total.unanswered += tick.unanswered;
         total.dropped_unanswered += tick.dropped_unanswered;
+        total.dropped_kept += tick.dropped_kept;
         for (total, tick) in [
             (&mut total.youngest_unanswered, tick.youngest_unanswered),
             (&mut total.youngest_cut_off, tick.youngest_cut_off),
@@ -159,7 +179,10 @@ impl Merger {
         total.service_time.add(&tick.service_time);
         total.parts.add(&tick.parts);
         for (outcome, count) in tick.outcomes.iter() {
-            tally(&mut total.outcomes, outcome, count);
+            let counted = tally(&mut total.outcomes, outcome, count);
+            if let Outcome::Failed(failure) = counted {
+                add_seconds(&mut total.failed_in, failure, [second; 2]);
+            }
         }
         add_examples(&mut total.examples, &tick.examples);
         total.bytes.sent += tick.bytes.sent;
@@ -193,6 +216,12 @@ impl Merger {
             let place = backend.and_then(|it| state.backends.get(usize::from(it)));
             let name = place.map(|it| &*total.backends[*it].id);
             total.timeline.add(name, bucket, cell);
+        }
+        for (backend, bucket, times) in tick.fine.times() {
+            if let Some(place) = state.backends.get(usize::from(backend)) {
+                let name = &total.backends[*place].id;
+                total.timeline.add_times(name, bucket, &times);
+            }
         }
         let places = state.backends.iter();
         let backends: Vec<&str> = places.map(|it| &*total.backends[*it].id).collect();
@@ -235,7 +264,9 @@ impl Merger {
         state.users_busy = tick.users_busy;
         state.levels = tick.levels;
         for (second, happened) in &tick.happened {
-            self.series.happened(*second, *happened);
+            let users = state.more_users(*second, happened.users);
+            self.series
+                .happened(*second, Happened { users, ..*happened });
         }
         self.listener.add(&tick.activity);
         tick.clear();
@@ -297,6 +328,12 @@ impl Merger {
     /// Begins a new interval.
     pub(crate) fn next_interval(&mut self) {
         self.interval.clear();
+        self.series.next_moment();
+    }
+
+    /// The run over time so far.
+    pub(crate) fn series(&self) -> &Series {
+        &self.series
     }
 
     /// The whole, which took this long; of these, so many whole seconds are the load's.
@@ -311,17 +348,30 @@ impl Merger {
     }
 }
 
-pub(super) fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64) {
+/// Adds to the count of an outcome, or of the others where it is one too many, and says which.
+pub(super) fn tally(into: &mut Vec<(Outcome, u64)>, outcome: Outcome, count: u64) -> Outcome {
     let others = Failure::Others.into();
     if let Some((_, sum)) = into.iter_mut().find(|(seen, _)| *seen == outcome) {
         *sum += count;
-        return;
+        return outcome;
     }
     let classes = into.iter().filter(|it| !it.0.is_ok()).count();
     if outcome.is_ok() || outcome == others || classes < MOST_CLASSES {
         into.push((outcome, count));
+        outcome
     } else {
-        tally(into, others, count);
+        tally(into, others, count)
+    }
+}
+
+/// Adds the seconds in which the first and the last failure of a class came to those that are known.
+pub(super) fn add_seconds(into: &mut Vec<(Failure, [u64; 2])>, failure: Failure, of: [u64; 2]) {
+    match into.iter_mut().find(|(seen, _)| *seen == failure) {
+        Some((_, [first, last])) => {
+            *first = of[0].min(*first);
+            *last = of[1].max(*last);
+        }
+        None => into.push((failure, of)),
     }
 }
 

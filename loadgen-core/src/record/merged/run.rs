@@ -36,6 +36,9 @@ pub struct RunRecord {
     /// The condition that did not hold and ended the run early.
     #[serde(default)]
     pub early_end: Option<EarlyEnd>,
+    /// Whether it is of a run that was killed, or has not come to its end yet, up to some moment.
+    #[serde(default)]
+    pub cut_off: bool,
 }
 
 /// A condition that did not hold, and so ended a run.
@@ -113,6 +116,17 @@ impl RunRecord {
         all
     }
 
+    /// It was a record up to some moment, and will never go on. What was under way then was interrupted, and
+    /// what stood in line never started. How long either had waited is not known, so that none is unanswered.
+    pub(crate) fn cut_off(&mut self) {
+        self.cut_off = true;
+        for scenario in &mut self.scenarios {
+            let ledger = &mut scenario.ledger;
+            ledger.interrupted += ledger.in_flight();
+            ledger.dropped = ledger.planned.saturating_sub(ledger.started);
+        }
+    }
+
     /// The record of a run that came to its planned end.
     #[must_use]
     pub fn new(
@@ -131,6 +145,7 @@ impl RunRecord {
             panic: None,
             overrun: None,
             early_end: None,
+            cut_off: false,
         }
     }
 }

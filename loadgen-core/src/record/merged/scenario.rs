@@ -49,6 +49,10 @@ pub struct ScenarioRecord {
     pub unanswered: u64,
     /// Of these, the arrivals.
     pub dropped_unanswered: u64,
+    /// Arrivals that were dropped because all users kept what is to last as long as the load: the service owes them
+    /// nothing.
+    #[serde(default)]
+    pub dropped_kept: u64,
     /// The least age of what is unanswered: response times above it are lower bounds.
     pub youngest_unanswered: Option<Nanos>,
     /// The least service time of what was cut off unanswered: service times above it are lower bounds.
@@ -68,6 +72,9 @@ pub struct ScenarioRecord {
     pub outcomes: Vec<(Outcome, u64)>,
     /// One example of each failure class.
     pub examples: Vec<(Failure, String)>,
+    /// The seconds, from the start of measuring, in which the first and the last of each failure class came.
+    #[serde(default)]
+    pub failed_in: Vec<(Failure, [u64; 2])>,
     /// Bytes on the wire.
     pub bytes: ByteCount,
     /// What became of connections.
@@ -287,6 +294,7 @@ impl ScenarioRecord {
             started_in_time: 0,
             unanswered: 0,
             dropped_unanswered: 0,
+            dropped_kept: 0,
             youngest_unanswered: None,
             youngest_cut_off: None,
             silence: Silence::default(),
@@ -296,6 +304,7 @@ impl ScenarioRecord {
             saturated_samples: 0,
             outcomes: Vec::new(),
             examples: Vec::new(),
+            failed_in: Vec::new(),
             bytes: ByteCount::default(),
             connections: ConnectionRecord::empty(),
             targets: Vec::new(),

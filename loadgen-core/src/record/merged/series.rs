@@ -61,21 +61,79 @@ impl SeriesPoint {
     }
 }
 
-/// Collects points: throughput by when things happened, latency by when iterations were due.
+/// The run over time so far. Throughput is counted by when things happened, latency by when iterations were
+/// due.
 ///
-/// Samples of a second that has closed go to the oldest open one. Above [`MOST_POINTS`]
-/// neighbours merge, so a run of any length takes the same memory.
+/// Samples of a second that has closed go to the oldest open one. Above 600 points neighbours merge, so a run
+/// of any length takes the same memory.
 #[derive(Debug)]
-pub(super) struct Series {
+pub struct Series {
     closed: Vec<SeriesPoint>,
     /// How many seconds a closed point covers.
     width: u64,
     open: VecDeque<OpenSecond>,
     first_open: u64,
+    /// How often it was said that what follows is later than what was.
+    moment: u64,
+    /// The last moment at which a second changed that has closed since.
+    closed_changed: u64,
+}
+
+/// How far somebody has followed a [`Series`]; at first not at all.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Followed {
+    /// All up to this moment is known.
+    moment: u64,
+    /// The first second that was open then.
+    first_open: u64,
+}
+
+/// The end of a series: all that has changed since somebody looked, and whatever stands behind it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct SeriesPart {
+    /// How many seconds each point covers.
+    pub width: u64,
+    /// The second that it begins with. Points of this second and later ones are no longer true.
+    pub from_s: u64,
+    /// The points.
+    pub points: Vec<SeriesPoint>,
+}
+
+impl Default for SeriesPart {
+    /// Nothing of a series that has not begun.
+    fn default() -> Self {
+        Self {
+            width: 1,
+            from_s: 0,
+            points: Vec::new(),
+        }
+    }
+}
+
+impl SeriesPart {
+    /// Makes of the points before it those of the whole.
+    pub fn add_to(self, points: &mut Vec<SeriesPoint>) {
+        if width_of(points) < self.width {
+            widen(points, self.width);
+        }
+        points.truncate(points.partition_point(|it| it.t_s < self.from_s));
+        points.extend(self.points);
+    }
+
+    /// The series that these are of a load that took so long.
+    #[must_use]
+    pub fn finished(mut points: Vec<SeriesPoint>, elapsed: Duration) -> Vec<SeriesPoint> {
+        bound(&mut points);
+        leave_out_good_byes(&mut points, elapsed);
+        points
+    }
 }
 
 #[derive(Debug, Clone, Default)]
 struct OpenSecond {
+    /// The moment at which it changed last.
+    changed: u64,
     happened: Happened,
     response_time: Sparse,
 }
@@ -87,19 +145,55 @@ impl Series {
             width: 1,
             open: VecDeque::new(),
             first_open: 0,
+            moment: 1,
+            closed_changed: 0,
+        }
+    }
+
+    /// What comes from now on is later than what has come.
+    pub(super) fn next_moment(&mut self) {
+        self.moment += 1;
+    }
+
+    /// What has changed since it was last followed, at a moment before this. [`Followed::default`] has seen
+    /// nothing, and is told all.
+    #[must_use]
+    pub fn since(&self, followed: &mut Followed) -> SeriesPart {
+        let changed = |it: &OpenSecond| it.changed > followed.moment;
+        let opened = self.open.iter().position(changed);
+        let opened = self.first_open + opened.unwrap_or(self.open.len()) as u64;
+        let from = match self.closed_changed > followed.moment {
+            true => followed.first_open.min(opened),
+            false => opened,
+        };
+        *followed = Followed {
+            moment: self.moment,
+            first_open: self.first_open,
+        };
+        // All of the point that it is in.
+        let from_s = from / self.width * self.width;
+        SeriesPart {
+            width: self.width,
+            from_s,
+            points: self.points_from(from_s),
         }
     }
 
     fn second(&mut self, second: u64) -> &mut OpenSecond {
         let last = second.max(self.first_open);
         while self.first_open + (self.open.len() as u64) <= last {
-            self.open.push_back(OpenSecond::default());
+            self.open.push_back(OpenSecond {
+                changed: self.moment,
+                ..OpenSecond::default()
+            });
             if self.open.len() as u64 > OPEN_SECONDS {
                 self.close_one();
             }
         }
         let index = second.saturating_sub(self.first_open) as usize;
-        &mut self.open[index]
+        let open = &mut self.open[index];
+        open.changed = self.moment;
+        open
     }
 
     pub(super) fn happened(&mut self, second: u64, happened: Happened) {
@@ -121,48 +215,68 @@ impl Series {
         let Some(second) = self.open.pop_front() else {
             return;
         };
+        self.closed_changed = self.closed_changed.max(second.changed);
         let point = point(self.first_open, second);
         self.first_open += 1;
         push(&mut self.closed, self.width, point);
         if self.closed.len() > MOST_POINTS {
             self.width *= 2;
-            let points = std::mem::take(&mut self.closed);
-            for point in points {
-                push(&mut self.closed, self.width, point);
-            }
+            widen(&mut self.closed, self.width);
         }
     }
 
     /// The points of a load that took so long. Seconds after it in which nothing happened are
     /// those of good-byes.
     pub(super) fn points_until(&self, elapsed: Duration) -> Vec<SeriesPoint> {
-        let mut points = self.points();
-        while let Some(last) = points.last()
-            && Duration::from_secs(last.t_s) >= elapsed
-            && last.started + last.completed + last.failed == 0
-            && last.connections == ConnectionCounts::default()
-            && last.response_time.is_empty()
-        {
-            points.pop();
-        }
-        points
+        SeriesPart::finished(self.points_from(0), elapsed)
     }
 
     /// Every point so far, the open seconds included.
-    pub(super) fn points(&self) -> Vec<SeriesPoint> {
-        let mut points = self.closed.clone();
-        for (offset, second) in self.open.iter().enumerate() {
-            let point = point(self.first_open + offset as u64, second.clone());
-            push(&mut points, self.width, point);
-        }
-        while points.len() > MOST_POINTS {
-            let width = points[0].seconds.max(self.width) * 2;
-            let narrow = std::mem::take(&mut points);
-            for point in narrow {
-                push(&mut points, width, point);
+    #[must_use]
+    pub fn points(&self) -> Vec<SeriesPoint> {
+        let mut points = self.points_from(0);
+        bound(&mut points);
+        points
+    }
+
+    /// The points from this second on, the open seconds included: of these, some more than are kept.
+    fn points_from(&self, second: u64) -> Vec<SeriesPoint> {
+        let before = self.closed.partition_point(|it| it.t_s < second);
+        let mut points = self.closed[before..].to_vec();
+        for (offset, open) in self.open.iter().enumerate() {
+            let t_s = self.first_open + offset as u64;
+            if t_s >= second {
+                push(&mut points, self.width, point(t_s, open.clone()));
             }
         }
         points
+    }
+}
+
+/// Seconds after the load in which nothing happened are those of good-byes.
+fn leave_out_good_byes(points: &mut Vec<SeriesPoint>, elapsed: Duration) {
+    while let Some(last) = points.last()
+        && Duration::from_secs(last.t_s) >= elapsed
+        && last.started + last.completed + last.failed == 0
+        && last.connections == ConnectionCounts::default()
+        && last.response_time.is_empty()
+    {
+        points.pop();
+    }
+}
+
+/// No more points than are kept.
+fn bound(points: &mut Vec<SeriesPoint>) {
+    while points.len() > MOST_POINTS {
+        let width = width_of(points) * 2;
+        widen(points, width);
+    }
+}
+
+/// Each point covers so many seconds.
+fn widen(points: &mut Vec<SeriesPoint>, width: u64) {
+    for point in std::mem::take(points) {
+        push(points, width, point);
     }
 }
 
@@ -250,6 +364,8 @@ fn push(points: &mut Vec<SeriesPoint>, width: u64, point: SeriesPoint) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::record::new_histogram;
 
@@ -310,6 +426,50 @@ mod tests {
             },
         );
         assert_eq!(points(&series, 1_900), 3);
+    }
+
+    proptest! {
+        /// However often somebody looks, also at samples that come late and once points are wider.
+        #[test]
+        fn who_follows_has_all_points(
+            happens in prop::collection::vec((0_u64..400, 0_u64..90, 0_u8..4), 1..40),
+        ) {
+            let mut series = Series::new();
+            let (mut followed, mut points) = (Followed::default(), Vec::new());
+            let mut now = 0;
+            for (later, late, looks) in happens {
+                now += later;
+                series.happened(now, completed(1));
+                series.response_time(now.saturating_sub(late), &one(later + 1));
+                if looks == 0 {
+                    series.since(&mut followed).add_to(&mut points);
+                    let known = SeriesPart::finished(points.clone(), Duration::ZERO);
+                    prop_assert_eq!(known, series.points_until(Duration::ZERO));
+                }
+                series.next_moment();
+            }
+            series.since(&mut followed).add_to(&mut points);
+            bound(&mut points);
+            prop_assert_eq!(points, series.points());
+        }
+    }
+
+    /// Else each second's entry in a journal would have a minute of them.
+    #[test]
+    fn who_follows_is_told_of_what_has_changed_only() {
+        let mut series = Series::new();
+        let mut followed = Followed::default();
+        let told: Vec<usize> = (0..100)
+            .map(|second| {
+                series.happened(second, completed(1));
+                let told = series.since(&mut followed).points.len();
+                series.next_moment();
+                told
+            })
+            .collect();
+        assert_eq!(told, [1; 100]);
+        assert_eq!(series.since(&mut followed).points, []);
+        assert_eq!(series.since(&mut Followed::default()).points.len(), 100);
     }
 
     #[test]

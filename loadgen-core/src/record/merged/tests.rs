@@ -170,13 +170,68 @@ fn classes_of_failures_beyond_the_bound_are_counted_together() {
 }
 
 #[test]
+fn it_is_known_when_the_first_and_the_last_failure_of_a_class_came() {
+    let names = names();
+    let failed_at = |seconds: &[(u64, Failure)]| {
+        let mut merger = Merger::new(&names, 1);
+        let recorder = Recorder::new(&names);
+        for (second, failure) in seconds {
+            recorder.started_closed(0);
+            recorder.ended(&Ended {
+                due: 0,
+                at: 1,
+                split: Split::default(),
+                outcome: (*failure).into(),
+                via: Via::default(),
+                target: Some(0),
+            });
+            let mut tick = recorder.swap(Box::new(Tick::new(&names)));
+            merger.add_of(0, *second, &mut tick, &[], |_| {});
+        }
+        merger.finish(Duration::from_secs(9), 9)
+    };
+    let (timeout, check) = (Failure::Timeout, Failure::Check);
+    let one = failed_at(&[(2, timeout), (3, check), (5, timeout)]);
+    assert_eq!(one.failed_in, [(timeout, [2, 5]), (check, [3, 3])]);
+    let mut both = one;
+    let other = failed_at(&[(1, timeout), (4, timeout), (8, check)]);
+    both.merge(&other).unwrap();
+    assert_eq!(both.failed_in, [(timeout, [1, 5]), (check, [3, 8])]);
+    let many = |number: u64| (number, Failure::Grpc(GrpcCode::new(1_000 + number as u32)));
+    let many = failed_at(&(0..200).map(many).collect::<Vec<_>>());
+    let others = many.failed_in.iter().find(|it| it.0 == Failure::Others);
+    assert_eq!(
+        others.map(|it| it.1),
+        Some([128, 199]),
+        "those beyond the bound"
+    );
+}
+
+/// The ticks of a worker are handed over a little after a second is over, and so two tell of most seconds.
+#[test]
+fn users_that_two_ticks_tell_of_are_busy_once() {
+    let names = names();
+    let mut merger = Merger::new(&names, 2);
+    let recorders = [(); 2].map(|()| Recorder::new(&names));
+    for (worker, recorder) in recorders.iter().enumerate() {
+        for at in [100, 200, 300] {
+            recorder.started_closed(at);
+            let mut tick = recorder.swap(Box::new(Tick::new(&names)));
+            merger.add(worker, &mut tick, &[]);
+        }
+    }
+    let merged = merger.finish(Duration::from_secs(1), 1);
+    assert_eq!(merged.series[0].users, 6, "three of each worker");
+}
+
+#[test]
 fn every_request_has_its_server_or_none_is_known() {
     let names = names();
     let recorder = Recorder::new(&names);
     let via = |backend: Option<&str>, connection| Via {
         backend: backend.map(|it| recorder.backend(it.as_bytes(), connection)),
         connection,
-        whose: None,
+        ..Via::default()
     };
     let end = |ok: bool, via: Via| {
         recorder.started_closed(0);
@@ -266,7 +321,7 @@ fn what_is_given_to_one_server(connections: &[&[u8]]) -> Option<Unit> {
                 via: Via {
                     backend: Some(recorder.backend(&[b'a' + *backend], connection)),
                     connection,
-                    whose: None,
+                    ..Via::default()
                 },
                 target: Some(0),
             });

@@ -2,11 +2,13 @@
 //! noticed.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::{Nanos, nanos};
+use crate::record::Sparse;
 
 /// Which requests a [`Timeline`] has.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,7 +64,7 @@ pub struct TimelineCell {
     pub ended_ok: u64,
     /// Requests that failed in it, whenever they were due.
     pub ended_failed: u64,
-    /// Of those that were due in it and failed, those that were never sent.
+    /// Of those that were due in it and failed or were cut off, those that were never sent.
     #[serde(default)]
     pub due_unsent: u64,
     /// Of those that failed in it, those that were never sent.
@@ -118,7 +120,8 @@ impl std::ops::AddAssign for TimelineCell {
     }
 }
 
-/// The most buckets of servers that are kept of a scenario: some 70 MiB.
+/// The most buckets of servers that are kept of a scenario: some 70 MiB, and as much again for how long requests
+/// took, of which a bucket that full has few.
 const MOST_CELLS: usize = 1 << 20;
 
 /// Requests by server, in buckets of time, around the events of a run. Empty where no events were planned.
@@ -130,6 +133,8 @@ pub struct Timeline {
     backends: Vec<String>,
     /// By the server's place, `None` where none is known, and the bucket's number.
     cells: BTreeMap<(Option<usize>, u64), TimelineCell>,
+    /// How long requests took, by the same of their due time.
+    times: BTreeMap<(usize, u64), Sparse>,
     is_cut: bool,
 }
 
@@ -200,6 +205,28 @@ impl Timeline {
             .map(|((_, bucket), cell)| (begin(*bucket), *cell))
     }
 
+    /// How long a server's requests took that ended, failed ones included, those that were due in the buckets that
+    /// begin in this stretch of time: to two digits.
+    pub fn times(&self, backend: &str, due: Range<Duration>) -> impl Iterator<Item = &Sparse> + '_ {
+        let place = self.backends.iter().position(|it| it == backend);
+        let times = place.map(|place| self.times.range((place, 0)..=(place, u64::MAX)));
+        let times = times.into_iter().flatten();
+        times
+            .filter(move |((_, bucket), _)| due.contains(&begin(*bucket)))
+            .map(|(_, times)| times)
+    }
+
+    /// Adds how long requests of a server took that were due in the bucket of this number, and that were
+    /// [added](Self::add) before. Of a bucket that is not kept these are not, either.
+    pub fn add_times(&mut self, backend: &str, bucket: u64, times: &Sparse) {
+        let place = self.backends.iter().position(|it| it == backend);
+        if let Some(place) = place
+            && self.cells.contains_key(&(Some(place), bucket))
+        {
+            self.times.entry((place, bucket)).or_default().add(times);
+        }
+    }
+
     /// Adds requests of a server to the bucket of this number, counted from where measuring begins.
     pub fn add(&mut self, backend: Option<&str>, bucket: u64, cell: TimelineCell) {
         let known = self.backends.len();
@@ -227,6 +254,11 @@ impl Timeline {
             let name = place.and_then(|it| other.backends.get(it));
             self.add(name.map(String::as_str), *bucket, *cell);
         }
+        for ((place, bucket), times) in &other.times {
+            if let Some(name) = other.backends.get(*place) {
+                self.add_times(name, *bucket, times);
+            }
+        }
     }
 }
 
@@ -238,6 +270,9 @@ fn begin(bucket: u64) -> Duration {
 /// A server's buckets by their number; without a name, those of nobody who is known.
 type OfBackend = (Option<String>, Vec<(u64, TimelineCell)>);
 
+/// How long its requests took, likewise.
+type TimesOfBackend = (String, Vec<(u64, Sparse)>);
+
 /// As it is written: server by server.
 #[derive(Clone, Default, Serialize, Deserialize)]
 struct Stored {
@@ -246,11 +281,18 @@ struct Stored {
     ok_within: Option<Duration>,
     backends: Vec<OfBackend>,
     #[serde(default)]
+    times: Vec<TimesOfBackend>,
+    #[serde(default)]
     is_cut: bool,
 }
 
 impl From<Timeline> for Stored {
     fn from(timeline: Timeline) -> Self {
+        let names = timeline.backends.iter().cloned();
+        let mut times: Vec<TimesOfBackend> = names.map(|name| (name, Vec::new())).collect();
+        for ((place, bucket), of_bucket) in timeline.times {
+            times[place].1.push((bucket, of_bucket));
+        }
         let mut backends: Vec<_> = [None]
             .into_iter()
             .chain(timeline.backends.into_iter().map(Some))
@@ -265,6 +307,7 @@ impl From<Timeline> for Stored {
             windows: timeline.windows,
             ok_within: timeline.ok_within,
             backends,
+            times,
             is_cut: timeline.is_cut,
         }
     }
@@ -276,6 +319,11 @@ impl From<Stored> for Timeline {
         for (name, cells) in &stored.backends {
             for (bucket, cell) in cells {
                 timeline.add(name.as_deref(), *bucket, *cell);
+            }
+        }
+        for (name, times) in &stored.times {
+            for (bucket, of_bucket) in times {
+                timeline.add_times(name, *bucket, of_bucket);
             }
         }
         timeline.is_cut |= stored.is_cut;
@@ -312,6 +360,10 @@ mod tests {
         let mut other = Timeline::new([seconds(1, 5)]);
         other.add(Some("b2"), 7, one);
         other.add(Some("b1"), 7, TimelineCell::of_due(true, true));
+        let [short, long] = [1_000, 3_000].map(Sparse::coarse_value);
+        timeline.add_times("b1", 7, &Sparse::pack([(short, 1)].into_iter()));
+        other.add_times("b1", 7, &Sparse::pack([(short, 1), (long, 1)].into_iter()));
+        other.add_times("b2", 7, &Sparse::pack([(long, 1)].into_iter()));
         timeline.merge(&other);
         let of = |backend: Option<&str>| {
             let cells = timeline.of(backend);
@@ -323,6 +375,16 @@ mod tests {
         assert_eq!(of(None), [(70, 1, 0, 0)]);
         assert_eq!(of(Some("b3")), []);
         assert_eq!(timeline.backends().collect::<Vec<_>>(), ["b1", "b2"]);
+        let times = |backend: &str, from: u64, to: u64| {
+            let due = Duration::from_millis(from)..Duration::from_millis(to);
+            let times = timeline.times(backend, due);
+            let times = times.flat_map(|it| it.counts().collect::<Vec<_>>());
+            times.collect::<Vec<_>>()
+        };
+        assert_eq!(times("b1", 70, 80), [(short, 2), (long, 1)]);
+        assert_eq!(times("b1", 71, 200), []);
+        assert_eq!(times("b2", 0, 80), [(long, 1)]);
+        assert_eq!(times("b3", 0, 80), []);
         assert_eq!(timeline.windows(), [seconds(0, 5)]);
         assert_eq!(timeline.ok_within(), Some(limit));
         let stored = serde_json::to_string(&timeline).unwrap();
@@ -342,5 +404,8 @@ mod tests {
         assert!(timeline.is_cut());
         assert_eq!(timeline.of(Some("b1")).count(), 0);
         assert_eq!(timeline.backends().count(), 0);
+        timeline.add_times("b1", 5, &Sparse::pack([(1_000, 1)].into_iter()));
+        let all = Duration::ZERO..Duration::MAX;
+        assert_eq!(timeline.times("b1", all).count(), 0);
     }
 }

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::super::document::{
-    Answer, Ejection, Expectation, Failover, Farewell, Ramp, Switched, round3,
+    Answer, Ejection, Expectation, Failover, Farewell, Ramp, Statistics, Survivors, Switched,
+    round3,
 };
 use super::seconds;
 use crate::expectation::Expectations;
@@ -13,7 +16,7 @@ use crate::scenario::{Plan, ScenarioPlan};
 
 /// What is expected of whatever stood between the generator and a scenario's servers, and what it takes to judge
 /// that.
-#[derive(Debug, Clone, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Expected {
     /// What is expected.
@@ -95,6 +98,7 @@ pub(super) fn failovers(record: &ScenarioRecord) -> Vec<Failover> {
             ramp: ramp(record, event),
             never: never.map(|(name, _)| name.to_owned()).collect(),
             untold: found.untold,
+            survivors: found.survivors.and_then(survivors),
             switched: found.switched.map(|it| Switched {
                 count: it.count,
                 p50_s: seconds(it.p50),
@@ -115,6 +119,16 @@ pub(super) fn failovers(record: &ScenarioRecord) -> Vec<Failover> {
         }
     });
     failovers.collect()
+}
+
+/// How long the other servers took, where they answered anything.
+fn survivors(found: balance::Survivors) -> Option<Survivors> {
+    let balance::Survivors { before, during } = found;
+    let is_any = !before.is_empty() || !during.is_empty();
+    is_any.then(|| Survivors {
+        before_us: Statistics::of(&before),
+        during_us: Statistics::of(&during),
+    })
 }
 
 /// When servers got nothing although they were up.

@@ -138,6 +138,7 @@ pub fn build(record: &RunRecord, mut context: Context) -> Document {
             plan: context.plan,
             generator: run::generator(&record.generator, record.elapsed),
             stopped: record.stopped || record.early_end.is_some(),
+            cut_off: record.cut_off,
             sinks: context.sinks,
         },
         scenarios: record

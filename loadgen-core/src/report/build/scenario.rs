@@ -56,7 +56,7 @@ pub(super) fn scenario(
         undelayed_us: Statistics::of_any(&record.parts.undelayed),
         saturated_samples: record.saturated_samples,
         outcomes: outcomes(&record.outcomes),
-        failures: failures(&record.outcomes, &record.examples),
+        failures: failures(&record.outcomes, &record.examples, &record.failed_in),
         bytes: record.bytes,
         connections: connections(&record.connections),
         targets: record.targets.iter().map(target).collect(),
@@ -91,7 +91,11 @@ pub(super) fn outcomes(counted: &[(Outcome, u64)]) -> BTreeMap<String, u64> {
     keys
 }
 
-fn failures(counted: &[(Outcome, u64)], examples: &[(Failure, String)]) -> Vec<FailureClass> {
+fn failures(
+    counted: &[(Outcome, u64)],
+    examples: &[(Failure, String)],
+    seconds: &[(Failure, [u64; 2])],
+) -> Vec<FailureClass> {
     let mut counts = outcomes(counted);
     counts.remove(&Outcome::Ok.to_string());
     let mut classes: Vec<FailureClass> = counts
@@ -99,7 +103,11 @@ fn failures(counted: &[(Outcome, u64)], examples: &[(Failure, String)]) -> Vec<F
         .map(|(outcome, count)| {
             let mut examples = examples.iter();
             let kept = examples.find(|(failure, _)| failure.to_string() == outcome);
+            let mut seconds = seconds.iter();
+            let came = seconds.find(|(failure, _)| failure.to_string() == outcome);
             FailureClass {
+                first_s: came.map(|(_, [first, _])| *first),
+                last_s: came.map(|(_, [_, last])| *last),
                 example: kept.map(|(_, example)| example.clone()),
                 outcome,
                 count,
@@ -246,7 +254,7 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
         unanswered: record.unanswered,
         outcomes: outcomes(&record.outcomes),
         failures: match record.part {
-            Some(_) => failures(&record.outcomes, &record.examples),
+            Some(_) => failures(&record.outcomes, &record.examples, &[]),
             None => Vec::new(),
         },
         checks: record.checks.iter().map(check).collect(),

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 
 pub use address::Address;
 pub use backend::{Backend, BackendCount, Streams};
-pub use balance::{Answer, Ejection, Expectation, Failover, Farewell, Ramp, Switched};
+pub use balance::{Answer, Ejection, Expectation, Failover, Farewell, Ramp, Survivors, Switched};
 pub use confidence::{Confidence, Method};
 pub use delivery::{Delivery, SinkKind};
 pub(super) use environment::timestamp;
@@ -41,6 +41,7 @@ pub use scenario::{
     Change, Check, Connections, Custom, EndedRun, FailureClass, LoadModel, Messages, Point,
     Scenario, Silence, Step, Target, ThresholdResult, ThresholdWindow,
 };
+pub(super) use schema::of as schema_of;
 pub use schema::schema;
 pub use standing::{Stands, StandsBy};
 pub use statistics::Statistics;
@@ -131,6 +132,10 @@ pub struct Run {
     pub generator: Generator,
     /// Whether the run was stopped before its plan was done.
     pub stopped: bool,
+    /// Whether this was made from the journal of a run that was killed, or is still under way: it is of what
+    /// was recorded up to the journal's last entry, and so is `duration_s`. Left out of any other.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cut_off: bool,
     /// Where figures went while the run was under way, and what is known of how they got there; left out
     /// where none went anywhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -159,7 +159,7 @@ pub enum LoadModel {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Change {
-    /// When it was seen, in seconds since the scenario was first measured; 0 for one before that.
+    /// When it was read, in seconds since the scenario was first measured; 0 for one before that.
     pub t_s: f64,
     /// The file.
     pub file: String,
@@ -178,6 +178,13 @@ pub struct FailureClass {
     pub outcome: String,
     /// How often it came.
     pub count: u64,
+    /// The second in which the first came, counted from where measuring of the scenario begins: one that is
+    /// 0 came within the first. Left out of a step outside of iterations, as is the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_s: Option<u64>,
+    /// The second in which the last came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_s: Option<u64>,
     /// What one of them looked like, where that was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub example: Option<String>,

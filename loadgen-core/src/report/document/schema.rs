@@ -1,8 +1,8 @@
 //! The JSON Schema of the document, made from its types.
 
-use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema};
 use serde_json::Value;
 
 use super::Document;
@@ -12,11 +12,16 @@ use super::Document;
 /// What is always written is required; what may be withheld is not, and is never null.
 #[must_use]
 pub fn schema() -> Value {
+    of::<Document>()
+}
+
+/// The JSON Schema of a document of this type, in which what may be withheld is never null.
+pub(in crate::report) fn of<T: JsonSchema>() -> Value {
     SchemaSettings::draft2020_12()
         .for_serialize()
         .with_transform(RecursiveTransform(without_null))
         .into_generator()
-        .into_root_schema_for::<Document>()
+        .into_root_schema_for::<T>()
         .to_value()
 }
 

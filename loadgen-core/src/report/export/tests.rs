@@ -7,8 +7,7 @@ use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 use test_case::test_case;
 
 use crate::record::{
-    BackendRecord, GeneratorRecord, RunRecord, Samples, ScenarioRecord, SeriesPoint, Sparse,
-    new_histogram,
+    BackendRecord, GeneratorRecord, RunRecord, ScenarioRecord, SeriesPoint, Sparse, new_histogram,
 };
 use crate::report::{
     Answer, Confidence, Context, Document, Expectation, Method, Status, ThresholdResult, build,

@@ -5,13 +5,14 @@
 //! is no room for is wrapped, and columns of tables are left out.
 
 mod checks;
+mod comparison;
 mod conditions;
 mod failures;
 mod grid;
 pub(super) mod picture;
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::fmt;
 
@@ -87,13 +88,12 @@ impl Writer {
 
     fn headline(self, headline: &Headline) -> Vec<String> {
         let TextOptions { width, paint, .. } = self.0;
-        let (word, painted) = match headline.status {
-            Status::Pass if headline.is_stopped => {
-                ("STOPPED", paint.strong(&paint.doubtful("STOPPED")))
-            }
-            Status::Pass => ("PASS", paint.strong(&paint.good("PASS"))),
-            Status::Fail => ("FAIL", paint.strong(&paint.bad("FAIL"))),
-            Status::Invalid => ("INVALID", paint.loud("INVALID")),
+        let word = headline.word();
+        let painted = match headline.status {
+            Status::Pass if headline.is_stopped => paint.strong(&paint.doubtful(word)),
+            Status::Pass => paint.strong(&paint.good(word)),
+            Status::Fail => paint.strong(&paint.bad(word)),
+            Status::Invalid => paint.loud(word),
         };
         let begin = format!("{word}  ");
         let title = hanging(&begin, columns(&begin), &headline.text, width);
@@ -117,7 +117,13 @@ impl Writer {
     fn section(self, section: &Section) -> Vec<String> {
         let title = hanging("", 2, &section.title, self.0.width);
         let mut lines: Vec<String> = title.iter().map(|it| self.0.paint.strong(it)).collect();
-        for item in &section.items {
+        lines.extend(self.items(&section.items));
+        lines
+    }
+
+    fn items(self, items: &[Item]) -> Vec<String> {
+        let mut lines = Vec::new();
+        for item in items {
             lines.extend(match item {
                 Item::Fact(fact) => self.fact(fact),
                 Item::Table(table) => self.table(table),
@@ -153,6 +159,8 @@ impl Writer {
         let paint = self.0.paint;
         match tone {
             Tone::Plain => line.to_owned(),
+            #[cfg(feature = "page")]
+            Tone::Good => paint.good(line),
             Tone::Strong => paint.strong(line),
             Tone::Bad => paint.bad(line),
             Tone::Doubtful => paint.doubtful(line),

@@ -75,12 +75,14 @@ pub(super) fn judge(scenario: &ScenarioRecord, generator: &Pressure, findings: &
     }
 }
 
-/// Arrivals that never started because all users were busy: by the service's doing, unless iterations are to last.
+/// Arrivals that never started because all users were busy: by the service's doing, or because that is to last.
 fn without_user(scenario: &ScenarioRecord) -> u64 {
-    match scenario.lasting {
-        true => scenario.ledger.dropped,
-        false => scenario.dropped_unanswered,
-    }
+    let ScenarioRecord {
+        dropped_unanswered,
+        dropped_kept,
+        ..
+    } = scenario;
+    dropped_unanswered.saturating_add(*dropped_kept)
 }
 
 /// A rate that was missed, or waits that came about, because the service kept all users busy.

@@ -49,6 +49,13 @@ pub(super) fn judge(record: &RunRecord, findings: &mut Findings) {
             );
         }
     }
+    if record.cut_off {
+        findings.incomplete(format!(
+            "the run was cut off: it was killed, or has not come to its end yet, and this is what its journal has \
+             of the first {}",
+            span(nanos(record.elapsed)),
+        ));
+    }
     if record.stopped {
         findings.warnings.push(format!(
             "stopped early: figures and conditions are of {} only",

@@ -99,7 +99,7 @@ struct Findings {
     broken: Vec<String>,
     /// The service did what it should not, whatever the generator did.
     failed: Vec<String>,
-    /// The generator could not do what was asked, and how bad that is: the worst is said first.
+    /// The generator could not do what was asked, or not all of it, and how bad that is: the worst is said first.
     invalid: Vec<(f64, String)>,
     /// Conditions that do not hold, through the service or the generator.
     missed: Vec<String>,
@@ -143,6 +143,11 @@ impl Findings {
     fn invalid(&mut self, severity: f64, sentence: String) {
         self.is_hindered = true;
         self.invalid.push((severity, sentence));
+    }
+
+    /// It is a part of a run only, whatever the generator could do.
+    fn incomplete(&mut self, sentence: String) {
+        self.invalid.push((f64::MAX, sentence));
     }
 
     /// The verdict. What hindered the generator is said once, where it made the run invalid.

@@ -1,6 +1,6 @@
 //! What was expected of a balancer, and what became of the load when a server went away.
 
-use super::super::document::{Failover, Scenario};
+use super::super::document::{Failover, Scenario, Survivors};
 use super::{Condition, Fact, Item, Tone};
 use crate::text::flow::glued;
 use crate::units::human;
@@ -78,12 +78,31 @@ pub(super) fn ejections(scenario: &Scenario) -> Option<Item> {
     (!told.is_empty()).then(|| Item::Fact(Fact::new("ejected", told.join(", "))))
 }
 
+/// The tail of the other servers, or that there is too little of it.
+fn survivors(survivors: &Survivors) -> String {
+    let Survivors {
+        before_us,
+        during_us,
+    } = survivors;
+    match (before_us.p99, during_us.p99) {
+        (before, Some(during)) => {
+            let before = before.map(|it| format!(" ({} before)", human::micros(it)));
+            let during = human::micros(during);
+            format!("p99 of the others {during}{}", before.unwrap_or_default())
+        }
+        (_, None) => {
+            let answers = human::counted(during_us.count, "answer");
+            format!("{answers} of the others, too few for a p99")
+        }
+    }
+}
+
 fn seconds(s: f64) -> String {
     human::micros(s * 1e6)
 }
 
 /// What became of the load, what never came included.
-fn in_words(failover: &Failover) -> String {
+pub(super) fn in_words(failover: &Failover) -> String {
     let never = |name: &str| failover.never.iter().any(|it| it == name);
     let timed = |name: &str, before: &str, time: Option<f64>| match time {
         // Less than is told apart.
@@ -123,6 +142,7 @@ fn in_words(failover: &Failover) -> String {
                 seconds(it.p50_s)
             )
         }),
+        failover.survivors.as_ref().map(survivors),
         farewell.map(|it| {
             let connections = human::counted(it.connections, "connection");
             let finished = human::counted(it.finished, "stream");

@@ -11,19 +11,29 @@ use crate::units::human;
 pub(super) fn of(scenario: &Scenario) -> Vec<Item> {
     let mut items = Vec::new();
     for part in [LifePart::Begin, LifePart::End] {
-        let steps = || scenario.steps.iter().filter(|it| it.part == Some(part));
-        let told: Vec<String> = steps().map(|step| glued(&ended(step))).collect();
-        if told.is_empty() {
-            continue;
-        }
-        let has_failed = steps().any(|step| !step.failures.is_empty());
-        let tone = if has_failed { Tone::Bad } else { Tone::Plain };
-        items.push(Item::Fact(
-            Fact::new(word(part), told.join(", ")).toned(tone),
-        ));
-        items.extend(steps().filter_map(|step| failures("", step)));
+        items.extend(fact(scenario, part).map(Item::Fact));
+        items.extend(steps(scenario, part).filter_map(|step| failures("", step)));
     }
     items
+}
+
+/// How often each went well.
+#[cfg(feature = "page")]
+pub(super) fn facts(scenario: &Scenario) -> impl Iterator<Item = Fact> {
+    let parts = [LifePart::Begin, LifePart::End].into_iter();
+    parts.filter_map(|part| fact(scenario, part))
+}
+
+fn fact(scenario: &Scenario, part: LifePart) -> Option<Fact> {
+    let told: Vec<String> = steps(scenario, part).map(|it| glued(&ended(it))).collect();
+    let has_failed = steps(scenario, part).any(|step| !step.failures.is_empty());
+    let tone = if has_failed { Tone::Bad } else { Tone::Plain };
+    (!told.is_empty()).then(|| Fact::new(word(part), told.join(", ")).toned(tone))
+}
+
+fn steps(scenario: &Scenario, part: LifePart) -> impl Iterator<Item = &Step> {
+    let steps = scenario.steps.iter();
+    steps.filter(move |it| it.part == Some(part))
 }
 
 /// Why they failed, of those that did.

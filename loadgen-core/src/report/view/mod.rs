@@ -7,12 +7,17 @@
 
 use std::borrow::Cow;
 
+use serde::Serialize;
+
 mod balance;
 mod checks;
+mod comparison;
 mod generator;
 mod lives;
 mod names;
 mod overview;
+#[cfg(feature = "page")]
+mod page;
 mod peers;
 mod scenario;
 mod times;
@@ -21,7 +26,10 @@ mod times;
 pub(super) use self::balance::Bars;
 pub(super) use self::balance::Picture;
 pub(super) use self::checks::Checks;
+pub(super) use self::comparison::{ComparisonView, of_spread};
 pub(super) use self::overview::title;
+#[cfg(feature = "page")]
+pub(super) use self::page::Page;
 use super::document::{
     Answer, Document, Expectation, FailureClass, Scenario, Status, ThresholdResult,
 };
@@ -52,6 +60,8 @@ pub(super) struct Headline {
     pub(super) status: Status,
     /// Whether it was stopped: whatever holds of a part is no pass.
     pub(super) is_stopped: bool,
+    /// Whether it is of a part that nobody chose: no verdict is more than that.
+    pub(super) is_cut_off: bool,
     /// What was run and how long that took.
     pub(super) text: String,
     /// Why it is no pass.
@@ -80,7 +90,7 @@ pub(super) enum Item {
 }
 
 /// A sentence and what it is about.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
 pub(super) struct Fact {
     /// A word or two; empty where it belongs to what stands before it.
     pub(super) label: String,
@@ -110,9 +120,12 @@ impl Fact {
 }
 
 /// What a reader is to make of something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub(super) enum Tone {
     Plain,
+    #[cfg(feature = "page")]
+    Good,
     /// To be looked at first.
     Strong,
     Bad,
@@ -261,31 +274,10 @@ pub(super) struct Condition {
 
 impl Condition {
     pub(super) fn of(result: &ThresholdResult) -> Self {
-        let unit = result.unit.as_deref().unwrap_or_default();
-        let ended = result.ended_run.map(|it| {
-            let at = human::micros(it.at_s * 1e6);
-            format!(
-                "was {} after {at}, and ended the run",
-                in_unit(unit, it.observed)
-            )
-        });
-        let observed = ended.unwrap_or_else(|| match (result.observed, &result.unjudged) {
-            (Some(value), _) => {
-                let window = result.window.map(|it| {
-                    let most = if it.is_bound { " at the worst" } else { "" };
-                    format!("{most} from {} s to {} s", it.from_s, it.to_s)
-                });
-                let doubt = match (result.few_samples, &window) {
-                    (false, _) => "",
-                    (true, None) => ", withheld above: too few samples",
-                    (true, Some(_)) => ", of too few samples",
-                };
-                let window = window.unwrap_or_default();
-                format!("was {}{window}{doubt}", in_unit(unit, value))
-            }
-            (None, Some(why)) => why.clone(),
-            (None, None) => "nothing was measured".to_owned(),
-        });
+        let observed = match observed(result) {
+            (Some(value), remark) => format!("was {value}{remark}"),
+            (None, remark) => remark,
+        };
         Self {
             pass: result.pass,
             expression: result.expression.clone(),
@@ -306,6 +298,33 @@ impl Condition {
             expression: expectation.expression.clone(),
             observed: format!("{undecided}{observed}{}", more.unwrap_or_default()),
         }
+    }
+}
+
+/// What was observed, where anything was, and what is to be known of that.
+fn observed(result: &ThresholdResult) -> (Option<String>, String) {
+    let unit = result.unit.as_deref().unwrap_or_default();
+    if let Some(ended) = result.ended_run {
+        let at = human::micros(ended.at_s * 1e6);
+        let value = in_unit(unit, ended.observed);
+        return (Some(value), format!(" after {at}, and ended the run"));
+    }
+    match (result.observed, &result.unjudged) {
+        (Some(value), _) => {
+            let window = result.window.map(|it| {
+                let most = if it.is_bound { " at the worst" } else { "" };
+                format!("{most} from {} s to {} s", it.from_s, it.to_s)
+            });
+            let doubt = match (result.few_samples, &window) {
+                (false, _) => "",
+                (true, None) => ", withheld above: too few samples",
+                (true, Some(_)) => ", of too few samples",
+            };
+            let remark = window.unwrap_or_default() + doubt;
+            (Some(in_unit(unit, value)), remark)
+        }
+        (None, Some(why)) => (None, why.clone()),
+        (None, None) => (None, "nothing was measured".to_owned()),
     }
 }
 
@@ -339,14 +358,28 @@ impl View {
 }
 
 impl Headline {
+    /// The verdict in a word.
+    pub(super) fn word(&self) -> &'static str {
+        match self.status {
+            Status::Pass | Status::Invalid if self.is_cut_off => "CUT OFF",
+            Status::Pass if self.is_stopped => "STOPPED",
+            Status::Pass => "PASS",
+            Status::Fail => "FAIL",
+            Status::Invalid => "INVALID",
+        }
+    }
+
     fn of(document: &Document) -> Self {
         let what = match document.scenarios.as_slice() {
             [only] => only.name.clone(),
             several => format!("{} scenarios", several.len()),
         };
+        let is_cut_off = document.run.cut_off;
         let stopped = match (document.run.stopped, document.verdict.status) {
+            // The word before it says that it was cut off, or stopped.
+            (_, Status::Fail) if is_cut_off => ", CUT OFF before all was done",
+            _ if is_cut_off => ", before all was done",
             (false, _) => "",
-            // The word before it says that it was stopped.
             (true, Status::Pass) => ", before all was done",
             (true, _) => ", stopped early",
         };
@@ -354,6 +387,7 @@ impl Headline {
         Self {
             status: document.verdict.status,
             is_stopped: document.run.stopped,
+            is_cut_off,
             text: format!("{what} {}", glued(&format!("in {took}{stopped}"))),
             reasons: document.verdict.reasons.clone(),
             warnings: document.verdict.warnings.clone(),

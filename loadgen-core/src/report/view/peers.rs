@@ -8,7 +8,7 @@ use crate::text::flow::glued;
 use crate::units::human;
 
 /// Backends and targets that are named.
-const NAMED: usize = 6;
+pub(super) const NAMED: usize = 6;
 
 static BACKEND: [Column; 5] = [
     column("share", 0),
@@ -117,7 +117,7 @@ pub(super) fn addresses(scenario: &Scenario) -> Option<Table> {
 }
 
 /// The servers that are known, and what none is known for.
-fn known(backends: &[Backend]) -> (&[Backend], Option<&Backend>) {
+pub(super) fn known(backends: &[Backend]) -> (&[Backend], Option<&Backend>) {
     match backends {
         [known @ .., last] if last.id == ScenarioRecord::UNKNOWN => (known, Some(last)),
         all => (all, None),
@@ -167,19 +167,25 @@ pub(super) fn backends(scenario: &Scenario) -> Vec<Item> {
     }
     table.more = named.len().saturating_sub(NAMED);
     let mut items = vec![Item::Table(table)];
-    items.extend(scenario.balanced_by.map(|unit| {
-        Item::Fact(Fact::new("balanced", match unit {
+    items.extend(division(scenario).map(Item::Fact));
+    items
+}
+
+/// What is given to each server as a whole, and what stayed with one.
+pub(super) fn division(scenario: &Scenario) -> impl Iterator<Item = Fact> {
+    let balanced = scenario.balanced_by.map(|unit| {
+        Fact::new("balanced", match unit {
             Unit::Request => "by request: the requests of one connection go to several servers",
             Unit::Stream => "by stream: the streams of one connection go to several servers",
             Unit::Connection => {
                 "by connection: all that goes over one stays with one server, so shares are as even \
                  as connections are many"
             }
-        }))
-    }));
+        })
+    });
     let sticky = scenario.stickiness.as_ref();
-    items.extend(sticky.map(|it| Item::Fact(Fact::new("sticky", stayed(it)))));
-    items
+    let sticky = sticky.map(|it| Fact::new("sticky", stayed(it)));
+    balanced.into_iter().chain(sticky)
 }
 
 /// How many keys stayed with one server.
@@ -214,12 +220,12 @@ fn stayed(stickiness: &Stickiness) -> String {
 }
 
 /// Who answered which scenario.
-pub(super) fn matrix(total: &Total, scenarios: &[Scenario]) -> Option<Table> {
+pub(super) fn matrix(total: &Total, scenarios: &[Scenario], most: usize) -> Option<Table> {
     let (named, unknown) = known(&total.backends);
     if named.is_empty() || scenarios.len() < 2 {
         return None;
     }
-    let shown: Vec<&Backend> = named.iter().take(NAMED).chain(unknown).collect();
+    let shown: Vec<&Backend> = named.iter().take(most).chain(unknown).collect();
     let columns: Vec<Column> = (0..)
         .zip(&shown)
         .map(|(rank, backend)| Column {

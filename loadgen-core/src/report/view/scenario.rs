@@ -12,12 +12,8 @@ use crate::workload::Standing;
 
 /// Everything of one scenario. `plan` is that of the run.
 pub(super) fn section(scenario: &Scenario, plan: &Value) -> Section {
-    let may_drop = scenario.load_model == LoadModel::Open;
     let names = Names::of(scenario, plan);
-    let mut items = vec![Item::Fact(requests(&scenario.ledger, may_drop))];
-    items.extend(missing(scenario).map(Item::Fact));
-    let throughput = throughput(scenario.throughput_per_s, scenario.bytes);
-    items.push(Item::Fact(throughput));
+    let mut items: Vec<Item> = counts(scenario).map(Item::Fact).collect();
     items.extend(messages(scenario).map(Item::Fact));
     items.extend(times::of(scenario));
     items.extend(times::confidence(scenario).map(Item::Fact));
@@ -41,6 +37,15 @@ pub(super) fn section(scenario: &Scenario, plan: &Value) -> Section {
     }
 }
 
+/// The ledger, what is missing, and throughput.
+pub(super) fn counts(scenario: &Scenario) -> impl Iterator<Item = Fact> {
+    let may_drop = scenario.load_model == LoadModel::Open;
+    let requests = requests(&scenario.ledger, may_drop);
+    let throughput = throughput(scenario.throughput_per_s, scenario.bytes);
+    let facts = std::iter::once(requests).chain(missing(scenario));
+    facts.chain(std::iter::once(throughput))
+}
+
 /// The sums over several scenarios, and the conditions on their tags.
 pub(super) fn total(total: &Total, scenarios: &[Scenario]) -> Section {
     let requests = requests(&total.ledger, total.ledger.dropped > 0);
@@ -50,7 +55,7 @@ pub(super) fn total(total: &Total, scenarios: &[Scenario]) -> Section {
         &total.response_time_us,
         &total.service_time_us,
     ));
-    items.extend(peers::matrix(total, scenarios).map(Item::Table));
+    items.extend(peers::matrix(total, scenarios, peers::NAMED).map(Item::Table));
     items.extend(conditions_of(&total.thresholds));
     Section {
         title: "total".to_owned(),
@@ -76,7 +81,7 @@ pub(super) fn failures(scenario: &Scenario) -> Option<Item> {
 }
 
 /// How often calls were made again, and what came of it.
-fn retries(scenario: &Scenario) -> Option<Fact> {
+pub(super) fn retries(scenario: &Scenario) -> Option<Fact> {
     let retries = scenario.retries.as_ref()?;
     if retries.attempts + retries.throttled == 0 {
         return Some(Fact::new("retries", "none"));
@@ -110,14 +115,7 @@ fn standings(scenario: &Scenario, names: &Names<'_>) -> Option<Fact> {
         .iter()
         .take(MOST_NAMED)
         .map(|it| {
-            let to = match it.to {
-                Standing::Serving => "serving",
-                Standing::NotServing => "not serving",
-                Standing::Closed => "closed",
-                Standing::Open => "open",
-                Standing::HalfOpen => "half open",
-                Standing::Unknown => "unknown",
-            };
+            let to = standing(it.to);
             let peer = names.name(&it.peer);
             format!("{peer} {to} at {}", human::micros(it.t_s * 1e6))
         })
@@ -127,6 +125,18 @@ fn standings(scenario: &Scenario, names: &Names<'_>) -> Option<Fact> {
         parts.push(format!("{} more", human::count(more as u64)));
     }
     (!parts.is_empty()).then(|| Fact::of_parts("standing", &parts))
+}
+
+/// How somebody stands that calls go to, in words.
+pub(super) fn standing(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Serving => "serving",
+        Standing::NotServing => "not serving",
+        Standing::Closed => "closed",
+        Standing::Open => "open",
+        Standing::HalfOpen => "half open",
+        Standing::Unknown => "unknown",
+    }
 }
 
 /// Files that changed and were read again. Of those that could not be the verdict tells.
@@ -157,7 +167,7 @@ fn conditions_of(thresholds: &[ThresholdResult]) -> Option<Item> {
 /// Who answered which scenario, and the conditions on tags; where there are any and the sums are shown
 /// elsewhere.
 pub(super) fn together(total: &Total, scenarios: &[Scenario]) -> Option<Section> {
-    let matrix = peers::matrix(total, scenarios).map(Item::Table);
+    let matrix = peers::matrix(total, scenarios, peers::NAMED).map(Item::Table);
     let title = match matrix {
         Some(_) => "total",
         None => "tags",
@@ -225,7 +235,7 @@ fn throughput(per_s: f64, bytes: ByteCount) -> Fact {
 }
 
 /// Messages, where they are not one and its answer for each iteration.
-fn messages(scenario: &Scenario) -> Option<Fact> {
+pub(super) fn messages(scenario: &Scenario) -> Option<Fact> {
     let mut sum = Messages::default();
     let iterated = scenario.steps.iter().filter(|step| step.part.is_none());
     for of in iterated.filter_map(|step| step.messages) {

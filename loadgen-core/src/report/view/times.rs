@@ -6,7 +6,7 @@ use crate::text::flow::glued;
 use crate::units::human;
 
 /// Marks a percentile that is mostly the generator's own.
-const MOSTLY_OURS: char = '!';
+pub(super) const MOSTLY_OURS: char = '!';
 /// Where that is more than this, in microseconds: nobody would notice less.
 const NOTABLE_US: f64 = 50.0;
 
@@ -35,33 +35,8 @@ pub(super) fn of(scenario: &Scenario) -> Vec<Item> {
     let undelayed = scenario.undelayed_us.as_ref();
     table.row(0, "response", cells(&scenario.response_time_us, undelayed));
     table.row(0, "service", cells(&scenario.service_time_us, None));
-    let parts = [
-        ("queue wait", &scenario.queue_wait_us),
-        ("start lag", &scenario.start_lag_us),
-        ("send lag", &scenario.send_lag_us),
-        ("read lag", &scenario.read_lag_us),
-    ];
-    for (label, statistics) in parts {
-        // What is no part of anything that is shown would only be in the way.
-        if let Some(any) = statistics.as_ref().filter(|it| it.max > Some(0.0)) {
-            table.row(0, label, cells(any, None));
-        }
-    }
-    let connections = &scenario.connections;
-    if keeps_own_connections(scenario) {
-        let parts = [
-            ("connect", &connections.connect_time_us),
-            ("TLS", &connections.tls_time_us),
-        ];
-        for (label, statistics) in parts {
-            if let Some(any) = statistics {
-                table.row(0, label, cells(any, None));
-            }
-        }
-    }
-    let back_off = connections.back_off_us.as_ref();
-    if let Some(back_off) = back_off.filter(|it| it.max > Some(0.0)) {
-        table.row(0, "back-off", cells(back_off, None));
+    for (label, statistics) in parts(scenario) {
+        table.row(0, label, cells(statistics, None));
     }
     let single = match scenario.steps.as_slice() {
         // Its own times are those above.
@@ -69,21 +44,52 @@ pub(super) fn of(scenario: &Scenario) -> Vec<Item> {
         _ => None,
     };
     if let Some(only) = single {
-        of_messages(&mut table, only, 0);
+        add_messages(&mut table, only, 0);
     } else {
         for step in &scenario.steps {
             if let Some(times) = &step.response_time_us {
                 table.row(0, &step.name, cells(times, step.undelayed_us.as_ref()));
             }
             // One blank before each: they are the step's.
-            of_messages(&mut table, step, 1);
+            add_messages(&mut table, step, 1);
         }
     }
     with_legend(table)
 }
 
-/// The further series of a step.
-fn of_messages(table: &mut Table, step: &Step, indent: usize) {
+/// The times that response time is made of, and those beside it.
+pub(super) fn parts<'a>(
+    scenario: &'a Scenario,
+) -> impl Iterator<Item = (&'static str, &'a Statistics)> {
+    let connections = &scenario.connections;
+    let is_connecting = keeps_own_connections(scenario);
+    let of_connecting = |of: &'a Option<Statistics>| of.as_ref().filter(|_| is_connecting);
+    // What is no part of anything that is shown would only be in the way.
+    let any = |of: &'a Option<Statistics>| of.as_ref().filter(|it| it.max > Some(0.0));
+    let parts = [
+        ("queue wait", any(&scenario.queue_wait_us)),
+        ("start lag", any(&scenario.start_lag_us)),
+        ("send lag", any(&scenario.send_lag_us)),
+        ("read lag", any(&scenario.read_lag_us)),
+        ("connect", of_connecting(&connections.connect_time_us)),
+        ("TLS", of_connecting(&connections.tls_time_us)),
+        ("back-off", any(&connections.back_off_us)),
+    ];
+    let parts = parts.into_iter();
+    parts.filter_map(|(label, statistics)| Some((label, statistics?)))
+}
+
+/// The further series of a step, in the table.
+fn add_messages(table: &mut Table, step: &Step, indent: usize) {
+    for (label, statistics, undelayed) in of_messages(step) {
+        table.row(indent, label, cells(statistics, undelayed));
+    }
+}
+
+/// The further series of a step, and what each would be without the generator's part where that is known.
+pub(super) fn of_messages(
+    step: &Step,
+) -> impl Iterator<Item = (&'static str, &Statistics, Option<&Statistics>)> {
     let undelayed = step.undelayed_round_trip_us.as_ref();
     let series = [
         ("first byte", &step.first_byte_us, None),
@@ -93,11 +99,8 @@ fn of_messages(table: &mut Table, step: &Step, indent: usize) {
         ("msg lag", &step.message_lag_us, None),
         ("stream wait", &step.stream_wait_us, None),
     ];
-    for (label, statistics, undelayed) in series {
-        if let Some(statistics) = statistics {
-            table.row(indent, label, cells(statistics, undelayed));
-        }
-    }
+    let series = series.into_iter();
+    series.filter_map(|(label, of, undelayed)| Some((label, of.as_ref()?, undelayed)))
 }
 
 /// The figures of a series, with what it would be without the generator's part where that is in it;
@@ -113,18 +116,27 @@ fn cells(of: &Statistics, undelayed: Option<&Statistics>) -> [Cell; COLUMNS.len(
         (100.0, of.max, of.max),
         (100.0, of.mean, of.mean),
     ];
-    figures.map(|(percentage, us, without)| {
-        let Some(us) = us else {
-            return Cell::default();
-        };
-        let is_bound = of.at_least_from.is_some_and(|from| percentage > from);
-        let bound = if is_bound { "≥" } else { "" };
-        let is_ours = without.is_some_and(|without| us - without > (us / 2.0).max(NOTABLE_US));
-        Cell {
-            text: Some(format!("{bound}{}", human::micros(us))),
-            mark: is_ours.then_some(MOSTLY_OURS),
-        }
-    })
+    figures.map(|(percentage, us, without)| cell(of, percentage, us, without))
+}
+
+/// A figure of a series: a percentile, what it would be without the generator's part, and the percentage
+/// that it is of.
+pub(super) fn cell(
+    of: &Statistics,
+    percentage: f64,
+    us: Option<f64>,
+    without: Option<f64>,
+) -> Cell {
+    let Some(us) = us else {
+        return Cell::default();
+    };
+    let is_bound = of.at_least_from.is_some_and(|from| percentage > from);
+    let bound = if is_bound { "≥" } else { "" };
+    let is_ours = without.is_some_and(|without| us - without > (us / 2.0).max(NOTABLE_US));
+    Cell {
+        text: Some(format!("{bound}{}", human::micros(us))),
+        mark: is_ours.then_some(MOSTLY_OURS),
+    }
 }
 
 /// The table, and what its marks mean where it has any.

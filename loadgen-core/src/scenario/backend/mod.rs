@@ -196,13 +196,16 @@ impl BackendPlan {
 
 /// Those of these names, and all that stand behind them, in the order of `all`, in which each comes after
 /// those behind it.
-pub(in crate::scenario) fn with_all_behind<'a>(
-    all: &'a [BackendPlan],
+pub(in crate::scenario) fn with_all_behind<'a, I>(
+    all: I,
     names: impl IntoIterator<Item = &'a str>,
-) -> Vec<&'a BackendPlan> {
+) -> Vec<&'a BackendPlan>
+where
+    I: IntoIterator<Item = &'a BackendPlan, IntoIter: DoubleEndedIterator>,
+{
     let mut wanted: Vec<&str> = names.into_iter().collect();
     let mut found: Vec<&BackendPlan> = Vec::new();
-    for server in all.iter().rev() {
+    for server in all.into_iter().rev() {
         if wanted.contains(&server.name.as_str()) {
             wanted.extend(server.behind());
             found.push(server);

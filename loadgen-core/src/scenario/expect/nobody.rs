@@ -3,6 +3,8 @@
 //! Owns what each expectation needs of a suite's events. Those of servers that others run are told of once the
 //! run is over.
 
+use std::time::Duration;
+
 use crate::expectation::Expectations;
 use crate::scenario::event::{Deed, EventPlan};
 use crate::scenario::plan::ScenarioPlan;
@@ -36,7 +38,7 @@ pub(in crate::scenario) fn check(
             "an event that asks one, such as {\"at\": \"5s\", \"drain\": \"b2\", \"for\": \"3s\"}";
         refuse("drain", found, expected, None);
     }
-    if slow_start.is_some() && !any(brings_back) {
+    if slow_start.is_some() && !any_comes_back(suite) {
         let found = "a slow start, and no server comes back";
         let expected = "an event that brings one back, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}";
         refuse("slow_start", found, expected, None);
@@ -56,13 +58,25 @@ pub(in crate::scenario) fn check(
     }
 }
 
-/// Whether a server may be back after it, as far as is known beforehand.
-fn brings_back(event: &EventPlan) -> bool {
-    match &event.deed {
-        Deed::Kill { back_after, .. }
-        | Deed::Freeze { back_after, .. }
-        | Deed::Drain { back_after, .. }
-        | Deed::Fault { back_after, .. } => back_after.is_some(),
-        _ => true,
-    }
+/// Whether a server that one of these took away comes back: by itself, or, from a fault that stays, when another at
+/// the same proxy of which nothing stays takes its place. Of what `http` and `exec` do at servers nothing is told.
+fn any_comes_back(suite: &[ScenarioPlan]) -> bool {
+    let all = suite.iter().flat_map(|of| {
+        let begins = of.measures_from();
+        let events = of.events.iter();
+        events.map(move |event| (begins.saturating_add(event.at), &event.deed))
+    });
+    let all: Vec<(Duration, &Deed)> = all.collect();
+    let ends_after = |at: Duration, proxy: &str| {
+        let is_there =
+            |deed: &Deed| matches!(deed, Deed::Fault { backend, .. } if backend == proxy);
+        let mut all = all.iter();
+        all.any(|(then, deed)| is_there(deed) && *then > at && !deed.stays())
+    };
+    all.iter().any(|(at, deed)| match deed {
+        Deed::Restart { .. } => true,
+        Deed::Fault { backend, .. } if deed.stays() => ends_after(*at, backend),
+        Deed::Fault { faults, .. } if faults.is_harmless() => false,
+        deed => deed.back_after().is_some(),
+    })
 }

@@ -144,9 +144,17 @@ object! {
     }
 }
 
+/// Why nobody need expect it of a stream.
+const STREAM_STAYS: &str = "a stream is with the server that its head names until it ends: HTTP/2 has no way to move \
+                            one; the streams that a user opens one after the other are held to \"user\"";
+
 impl Decode for RawSticky {
     fn decode(reader: &Reader<'_>) -> Option<Self> {
         match reader.value {
+            Value::String(text) if text == "stream" => {
+                let words = "one of \"connection\", \"user\", \"source\"";
+                reader.refuse(words, Some(STREAM_STAYS.to_owned()))
+            }
             Value::String(_) => RawStickyWord::decode(reader).map(Self::Word),
             _ => RawStickyKey::decode(reader).map(Self::Key),
         }
@@ -215,6 +223,8 @@ macro_rules! figures {
                 /// The longest that one took which was with it, from its last that was ok until it was with
                 /// another server.
                 "switched" switched: LimitText,
+                /// The p99 of requests that other servers answered while it was away.
+                "survivors_p99" survivors_p99: LimitText,
                 $( $(#[$more_meta])* $word $more: LimitText, )*
                 $($first)*
             }
@@ -239,6 +249,7 @@ macro_rules! figures {
                     ("returned", &self.returned),
                     ("rebalanced", &self.rebalanced),
                     ("switched", &self.switched),
+                    ("survivors_p99", &self.survivors_p99),
                     $( ($word, &self.$more), )*
                 ]
             }
@@ -254,6 +265,7 @@ macro_rules! figures {
                     "returned" => &mut self.returned,
                     "rebalanced" => &mut self.rebalanced,
                     "switched" => &mut self.switched,
+                    "survivors_p99" => &mut self.survivors_p99,
                     $( $word => &mut self.$more, )*
                     _ => return None,
                 })

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Plan;
+use super::{Plan, ScenarioPlan};
 use crate::scenario::backend::{BackendPlan, BackendRole, with_all_behind};
 use crate::scenario::protocol::layers::Layers;
 use crate::scenario::reader::{Entry, List};
@@ -22,6 +22,45 @@ impl Plan {
         let all = with_all_behind(&self.backends, [name]).into_iter();
         let answer = all.filter(|it| matches!(it.role, BackendRole::Serve(_)));
         answer.map(|it| it.name.as_str()).collect()
+    }
+
+    /// Of these, those that a scenario, by its place, goes without while this one is away: no way from its targets
+    /// leads around it.
+    #[must_use]
+    pub fn only_behind<'a>(&'a self, scenario: usize, name: &'a str) -> Vec<&'a str> {
+        let targets = self.scenarios.get(scenario).map(|it| &it.target_backends);
+        let targets = targets.into_iter().flatten().map(String::as_str);
+        let others: Vec<&BackendPlan> = self.backends.iter().filter(|it| it.name != name).collect();
+        let around = with_all_behind(others, targets);
+        let mut all = self.answering_behind(name);
+        all.retain(|it| !around.iter().any(|server| server.name == *it));
+        all
+    }
+
+    /// Whether a scenario, by its place, asks this server: it leads to the server, and there the server, or one that
+    /// stands behind it, may answer.
+    #[must_use]
+    pub fn asks(&self, scenario: usize, name: &str) -> bool {
+        self.scenarios.get(scenario).is_some_and(|scenario| {
+            let behind = self.answering_behind(name);
+            let is_reached = self.reached(scenario).any(|it| it.name == name);
+            is_reached && self.may_answer(scenario).any(|it| behind.contains(&it))
+        })
+    }
+
+    /// The servers that a scenario is run with and leads to: those that its targets are, or that stand behind them;
+    /// all where its targets are none of the run's.
+    pub(super) fn reached<'a>(
+        &'a self,
+        scenario: &'a ScenarioPlan,
+    ) -> impl Iterator<Item = &'a BackendPlan> {
+        let targets = scenario.target_backends.iter().map(String::as_str);
+        let reached = match scenario.target_backends.is_empty() {
+            true => self.backends.iter().collect(),
+            false => with_all_behind(&self.backends, targets),
+        };
+        let reached = reached.into_iter();
+        reached.filter(move |it| scenario.backends.contains(&it.name))
     }
 
     /// Lets go of the servers that nobody can reach any more, once scenarios are sent elsewhere: no scenario sends

@@ -65,11 +65,14 @@ impl Layers<'_> {
             return None;
         }
         let targets = self.pick("targets", |raw| &raw.targets);
-        let of_layer = |path: &str| path.rsplit_once('.').map(|(layer, _)| layer.to_owned());
-        // Who says both says them of each other; those of another layer are for whatever they fit.
-        let is_beside = of_layer(&targets.path) == of_layer(&picked.path);
+        let is_own = |path: &str| {
+            path.rsplit_once('.')
+                .is_some_and(|it| it.0 == self.own_path)
+        };
+        // A scenario that says both says them of each other; those of another layer are for whomever they fit.
         if picked.entry.given().is_some()
-            && is_beside
+            && is_own(&picked.path)
+            && is_own(&targets.path)
             && let Some(list) = targets.entry.given()
         {
             let is_list =

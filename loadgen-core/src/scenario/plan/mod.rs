@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::backend::{BackendPlan, BackendRole, with_all_behind};
+use super::backend::{BackendPlan, BackendRole};
 use super::data::DataSource;
 use super::event::EventPlan;
 use super::identify::Identify;
@@ -85,8 +85,8 @@ impl Plan {
     }
 
     /// When something is done that concerns this scenario, by its place, and when that is over, from where its
-    /// measuring begins: its own events, and those of others that are done to servers it is run with while its
-    /// load is measured.
+    /// measuring begins: its own events, and those of others that are done to servers it [asks](Self::asks) while
+    /// its load is measured.
     pub fn events_on(&self, scenario: usize) -> impl Iterator<Item = (Duration, Duration)> {
         let own = self.scenarios.get(scenario);
         let own = own.map(ScenarioPlan::measures_from).unwrap_or_default();
@@ -105,7 +105,7 @@ impl Plan {
     }
 
     /// Whether an event of the scenario `from` is one of `scenario`, by their places: it is its own, or it is done
-    /// to a server that it is run with, and neither over before its measuring begins nor after its load.
+    /// to a server that it [asks](Self::asks), and neither over before its measuring begins nor after its load.
     #[must_use]
     pub fn concerns(&self, event: &EventPlan, from: usize, scenario: usize) -> bool {
         let (Some(theirs), Some(own)) = (self.scenarios.get(from), self.scenarios.get(scenario))
@@ -115,13 +115,13 @@ impl Plan {
         if from == scenario {
             return true;
         }
-        let is_run_with = |name: &str| own.backends.iter().any(|it| it == name);
         let (begins, own_begins) = (theirs.measures_from(), own.measures_from());
         let at = begins.saturating_add(event.at);
         let over = self.over(event, theirs);
         let ends = own.load.time_limit();
         let ends = ends.map(|lasts| own_begins.saturating_add(lasts));
-        event.deed.backend().is_some_and(is_run_with)
+        let is_asked = |name: &str| self.asks(scenario, name);
+        event.deed.backend().is_some_and(is_asked)
             && (at >= own_begins || over.is_none_or(|over| over > own_begins))
             && ends.is_none_or(|ends| at < ends)
     }
@@ -147,18 +147,11 @@ impl Plan {
         scenario: &'a ScenarioPlan,
     ) -> impl Iterator<Item = &'a str> {
         let protocol = scenario.protocol();
-        let targets = scenario.target_backends.iter().map(String::as_str);
-        let reached = with_all_behind(&self.backends, targets);
-        let is_reached = move |it: &BackendPlan| {
-            reached.is_empty() || reached.iter().any(|one| one.name == it.name)
-        };
         let answers = move |it: &&BackendPlan| {
             matches!(it.role, BackendRole::Serve(_))
                 && it.addresses.iter().any(|(spoken, _)| *spoken == protocol)
-                && scenario.backends.contains(&it.name)
-                && is_reached(it)
         };
-        let servers = self.backends.iter().filter(answers);
+        let servers = self.reached(scenario).filter(answers);
         servers.map(|it| it.name.as_str())
     }
 

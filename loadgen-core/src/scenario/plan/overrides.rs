@@ -19,7 +19,7 @@ impl ScenarioPlan {
         let mut notices = Vec::new();
         plan.load = changed(&self.load, overrides, &mut notices)?;
         if let Some(requests) = overrides.requests
-            && plan.protocol.lasts_as_load()
+            && plan.protocol.may_last_as_load()
             && plan.load.time_limit().is_none()
         {
             return Err(OverrideError::Endless { requests });

@@ -21,9 +21,9 @@ use std::fmt;
 
 use self::layers::Layers;
 use self::raw::{RawScenario, RawStep};
-use self::room::Words;
+use self::room::{Room, Words};
 use super::reader::Fields;
-use super::step::{Measured, Step, all, measured, said_elsewhere};
+use super::step::{Measured, Step, all, always_do, measured, said_elsewhere};
 use super::value::Source;
 
 pub use self::grpc::circuit_breaker::CircuitBreaker;
@@ -32,8 +32,6 @@ pub use self::grpc::pick::Pick;
 pub use self::grpc::plan::{Compression, GrpcCall, GrpcPlan, GrpcStreamEnd};
 pub use self::grpc::retry::{Retry, RetryThrottling};
 pub use self::http::plan::{HttpBody, HttpPlan, HttpRequest, HttpVersion};
-#[cfg(feature = "websocket")]
-#[cfg(feature = "http")]
 pub(crate) use self::http::value::check_header_name as check_request_header_name;
 pub use self::spoken::Spoken;
 pub use self::tcp::plan::{Endian, LengthPrefix, TcpExchange, TcpPayload, TcpPlan, TcpReceive};
@@ -197,13 +195,20 @@ impl ProtocolPlan {
         ])
     }
 
-    /// Whether its iterations have a step that lasts for as long as the load.
-    pub(crate) fn lasts_as_load(&self) -> bool {
-        let lasts = |call: &GrpcCall| call.stream == Some(GrpcStreamEnd::Load);
+    /// Whether any of its iterations may have a step that lasts for as long as the load.
+    pub(crate) fn may_last_as_load(&self) -> bool {
         match self {
             Self::Grpc(plan) => all(&plan.steps, "")
                 .into_iter()
-                .any(|(_, step)| step.spoken().is_some_and(lasts)),
+                .any(|(_, step)| step.spoken().is_some_and(GrpcPlan::lasts_as_load)),
+            Self::Websocket(_) | Self::Http(_) | Self::Tcp(_) => false,
+        }
+    }
+
+    /// Whether each of its iterations has a step that lasts for as long as the load.
+    pub(crate) fn lasts_as_load(&self) -> bool {
+        match self {
+            Self::Grpc(plan) => always_do(&plan.steps, GrpcPlan::lasts_as_load),
             Self::Websocket(_) | Self::Http(_) | Self::Tcp(_) => false,
         }
     }

@@ -404,6 +404,53 @@ fn an_event_concerns_whoever_is_run_with_its_server() {
     assert!(seconds(2).is_empty());
 }
 
+/// Servers and what stands in front of them: `lb` before all, `side` before b1 alone, `p` before b2 and on no way.
+fn with_balancers() -> Value {
+    json!({ "serve": "grpc", "b1": {}, "b2": {}, "c": {},
+        "lb": { "balance": "http", "backends": ["b1", "b2"] },
+        "side": { "balance": "tcp", "backends": ["b1"] },
+        "p": { "serve": "proxy", "to": "b2" } })
+}
+
+/// A target itself, what stands behind it, and what a route lets answer; with targets of others' all may.
+#[test_case(&json!({ "targets": ["backend:lb"] }), &["b1", "b2", "lb"]; "a balancer that is the target")]
+#[test_case(&json!({ "targets": ["backend:b1", "backend:c"] }), &["b1", "c"]; "targets that answer themselves")]
+#[test_case(&json!({ "targets": ["backend:lb"], "tags": { "v": "1" }, "expect": { "route": { "v": { "1": "b1" } } } }), &["b1", "lb"]; "behind a route")]
+#[test_case(&json!({ "targets": ["127.0.0.1:28009"] }), &["b1", "b2", "c", "lb", "p", "side"]; "somebody else's balancer")]
+fn who_is_asked(fields: &Value, expected: &[&str]) {
+    let plan = read(&with_balancers(), fields).select::<&str>(&[], None);
+    let plan = plan.unwrap();
+    let names = ["b1", "b2", "c", "lb", "p", "side"];
+    let asked: Vec<&str> = names.into_iter().filter(|it| plan.asks(0, it)).collect();
+    assert_eq!(asked, expected);
+}
+
+#[test_case(&json!(["backend:lb"]), "lb", &["b1", "b2"]; "the only way")]
+#[test_case(&json!(["backend:lb", "backend:side"]), "lb", &["b2"]; "another leads to one of them")]
+#[test_case(&json!(["backend:lb", "backend:side"]), "side", &[]; "another leads to all")]
+#[test_case(&json!(["127.0.0.1:28009"]), "p", &["b2"]; "behind somebody else's")]
+fn who_is_gone_with_what_stands_in_front(targets: &Value, name: &str, expected: &[&str]) {
+    let plan = read(&with_balancers(), &json!({ "targets": targets })).select::<&str>(&[], None);
+    assert_eq!(plan.unwrap().only_behind(0, name), expected);
+}
+
+/// Its own are told all the same, and those of others are not where it does not ask the server.
+#[test]
+fn an_event_elsewhere_is_its_own_only() {
+    let fields = json!({ "targets": ["backend:lb"], "events": [
+        { "at": "1s", "kill": "lb", "for": "1s" }, { "at": "5s", "kill": "c", "for": "1s" }] });
+    let mut whole = suite(&with_balancers(), &fields);
+    let mut other = whole["scenarios"][0].clone();
+    other["name"] = json!("other");
+    other["events"] = json!([]);
+    whole["scenarios"].as_array_mut().unwrap().push(other);
+    let plan = parse(&whole).unwrap().select::<&str>(&[], None).unwrap();
+    assert_eq!(
+        [plan.events_on(0).count(), plan.events_on(1).count()],
+        [2, 1]
+    );
+}
+
 /// Two scenarios, of which the other begins to measure 10 s after the first.
 fn with_a_later_one(first: &Value, later: &Value) -> Suite {
     let mut whole = suite(&three(), &json!({ "events": first }));

@@ -109,7 +109,7 @@ fn a_scenario_that_says_nothing_expects_nothing() {
 #[test_case(&json!({ "route": { "verson": { "v1.*": "v1*" } } }) => "scenarios[0].expect.route.verson: found the unknown tag `verson`, expected the key of a tag of the scenario; did you mean `version`?"; "an unknown tag")]
 #[test_case(&json!({ "route": { "version": { "v2.*": "v2*" } } }) => "scenarios[0].expect.route.version: found nothing for `v1.2`, which the scenario has, expected a pattern for each value"; "a value without a route")]
 #[test_case(&json!({ "route": { "version": { "v1.*": "" } } }) => "scenarios[0].expect.route.version[\"v1.*\"]: found \"\", expected a pattern of 1 to 200 characters such as \"v1*\""; "an empty pattern")]
-#[test_case(&json!({ "sticky": "stream" }) => "scenarios[0].expect.sticky: found \"stream\", expected one of \"connection\", \"user\", \"source\""; "what is not recorded")]
+#[test_case(&json!({ "sticky": "stream" }) => "scenarios[0].expect.sticky: found \"stream\", expected one of \"connection\", \"user\", \"source\"; a stream is with the server that its head names until it ends: HTTP/2 has no way to move one; the streams that a user opens one after the other are held to \"user\""; "what cannot be otherwise")]
 #[test_case(&json!({ "sticky": 5 }) => "scenarios[0].expect.sticky: found 5, expected \"connection\", \"user\", \"source\", or a key such as {\"key\": \"{{ row.session }}\"}"; "a number of what")]
 #[test_case(&json!({ "sticky": { "metadata": "session-id" } }) => "scenarios[0].expect.sticky.metadata: found an unknown field, expected a field of \"connection\", \"user\", \"source\", or a key such as {\"key\": \"{{ row.session }}\"}; that is `key`, with the template that the metadata has\nscenarios[0].expect.sticky.key: found nothing, expected \"connection\", \"user\", \"source\", or a key such as {\"key\": \"{{ row.session }}\"} to have this field"; "a key by the name of metadata")]
 #[test_case(&json!({ "sticky": { "key": "constant" } }) => "scenarios[0].expect.sticky.key: found \"constant\", expected a template such as \"{{ row.session }}\" or \"{{ user % 100 }}\""; "a key that is always the same")]
@@ -121,7 +121,7 @@ fn a_scenario_that_says_nothing_expects_nothing() {
 #[test_case(&json!({ "failover": { "detected": "1s" } }) => "scenarios[0].expect.failover.detected: found \"1s\", expected one of `<`, `<=`, `>`, `>=`, `==`, `!=`; a limit is written as \"< 1s\""; "no comparison")]
 #[test_case(&json!({ "failover": { "lost": "< 5%" } }) => "scenarios[0].expect.failover.lost: found \"< 5%\", expected a whole number; a limit is written as \"<= 200\""; "a share")]
 #[test_case(&json!({ "failover": { "lost": "<= 50 streams" } }) => "scenarios[0].expect.failover.lost: found \"<= 50 streams\", expected the end of the condition, or windows such as `over any 10s`; a limit is written as \"<= 200\""; "a unit")]
-#[test_case(&json!({ "drain": { "ok_within": "1s" } }) => "scenarios[0].expect.drain.ok_within: found an unknown field, expected a field of limits such as {\"lost\": \"== 0\"}; the fields are detected, lost, slow, recovered, silence, relapses, returned, rebalanced, switched, finished, refused, sent_again, broken, reconnects"; "slow of a drain")]
+#[test_case(&json!({ "drain": { "ok_within": "1s" } }) => "scenarios[0].expect.drain.ok_within: found an unknown field, expected a field of limits such as {\"lost\": \"== 0\"}; the fields are detected, lost, slow, recovered, silence, relapses, returned, rebalanced, switched, survivors_p99, finished, refused, sent_again, broken, reconnects"; "slow of a drain")]
 #[test_case(&json!({ "failover": { "slow": "<= 9" } }) => "scenarios[0].expect.failover.slow: found nothing that says what is slow, expected `failover.ok_within`, which says how long a request may take"; "slow without a limit")]
 #[test_case(&json!({ "failover": { "lost": "<= 9" }, "drain": { "slow": "<= 9" } }) => "scenarios[0].expect.drain.slow: found nothing that says what is slow, expected `failover.ok_within`, which says how long a request may take"; "slow of a drain without a limit")]
 #[test_case(&json!({ "slow_start": {} }) => "scenarios[0].expect.slow_start.over: found nothing, expected a slow start such as {\"over\": \"10s\"} to have this field"; "a slow start without a time")]
@@ -188,6 +188,7 @@ fn expectations() -> impl Strategy<Value = Expectations> {
             "relapses == 0",
             "rebalanced <  1.5m",
             "switched < 2s",
+            "survivors_p99 < 50ms",
         ];
         let bounds = prop::sample::subsequence(bounds, 0..=4);
         bounds.prop_map(|all| all.iter().map(|it| it.parse().unwrap()).collect::<Vec<_>>())
@@ -314,6 +315,18 @@ fn who_may_answer_stands_behind_the_target(target: &str, expected: &[&str]) {
 const DRAIN: &str = r#"{"at": "3s", "drain": "b2", "for": "2s"}"#;
 const KILL: &str = r#"{"at": "3s", "kill": "b2"}"#;
 const MARK: &str = r#"{"at": "3s", "mark": "m"}"#;
+const RESTART: &str = r#"{"at": "3s", "restart": "b2"}"#;
+const EXEC: &str = r#"{"at": "3s", "exec": ["start-b2"]}"#;
+const CUT_OFF: &str = r#"{"at": "3s", "fault": "p1", "refuse": true}"#;
+const CUT_OFF_FOR: &str = r#"{"at": "3s", "fault": "p1", "refuse": true, "for": "2s"}"#;
+const HARMLESS: &str = r#"{"at": "3s", "fault": "p1", "refuse": false, "for": "2s"}"#;
+const AND_BACK: &str =
+    r#"{"at": "3s", "fault": "p1", "refuse": true}, {"at": "5s", "fault": "p1", "refuse": false}"#;
+const AND_RESET: &str = r#"{"at": "3s", "fault": "p1", "refuse": true}, {"at": "5s", "fault": "p1", "reset_open": "100%"}"#;
+const ANOTHERS: &str =
+    r#"{"at": "3s", "fault": "p1", "refuse": true}, {"at": "5s", "fault": "p2", "refuse": false}"#;
+const BEFORE: &str =
+    r#"{"at": "2s", "fault": "p1", "refuse": false}, {"at": "3s", "fault": "p1", "refuse": true}"#;
 
 /// They would have failed at the end of each run.
 #[test_case(&json!({ "drain": { "lost": "== 0" } }), "" => "scenarios[0].expect.drain: found limits, and no server is asked to go, expected an event that asks one, such as {\"at\": \"5s\", \"drain\": \"b2\", \"for\": \"3s\"}"; "no drain")]
@@ -321,10 +334,20 @@ const MARK: &str = r#"{"at": "3s", "mark": "m"}"#;
 #[test_case(&json!({ "drain": { "lost": "== 0" } }), DRAIN => ""; "a drain")]
 #[test_case(&json!({ "slow_start": { "over": "3s" } }), KILL => "scenarios[0].expect.slow_start: found a slow start, and no server comes back, expected an event that brings one back, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}"; "nobody is back")]
 #[test_case(&json!({ "slow_start": { "over": "3s" } }), DRAIN => ""; "somebody is back")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), RESTART => ""; "after a restart")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), EXEC => "scenarios[0].expect.slow_start: found a slow start, and no server comes back, expected an event that brings one back, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}"; "what a command does")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), MARK => "scenarios[0].expect.slow_start: found a slow start, and no server comes back, expected an event that brings one back, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}"; "a mark")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), CUT_OFF => "scenarios[0].expect.slow_start: found a slow start, and no server comes back, expected an event that brings one back, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}"; "cut off for good")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), CUT_OFF_FOR => ""; "cut off for a time")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), HARMLESS => "scenarios[0].expect.slow_start: found a slow start, and no server comes back, expected an event that brings one back, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}"; "not cut off")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), AND_BACK => ""; "a fault that another ends")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), AND_RESET => ""; "a fault that what is done once ends")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), ANOTHERS => "scenarios[0].expect.slow_start: found a slow start, and no server comes back, expected an event that brings one back, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}"; "the end of a fault of another")]
+#[test_case(&json!({ "slow_start": { "over": "3s" } }), BEFORE => "scenarios[0].expect.slow_start: found a slow start, and no server comes back, expected an event that brings one back, such as {\"at\": \"5s\", \"kill\": \"b2\", \"for\": \"3s\"}"; "the end of a fault before")]
 #[test_case(&json!({ "slow_start": { "over": "10s" } }), DRAIN => "scenarios[0].expect.slow_start.over: found 10s, expected less than the load lasts, which has to go on for so long after a return; the load lasts 10s"; "a slow start of the whole load")]
 #[test_case(&json!({ "ejection": { "healthy": "== 0" } }), "" => "scenarios[0].expect.ejection: found limits, and there are no events, expected an event, such as {\"at\": \"5s\", \"mark\": \"look here\"}; only the times around events are recorded finely enough to see ejections"; "no ejection to be seen")]
 #[test_case(&json!({ "ejection": { "healthy": "== 0" } }), MARK => ""; "ejections around a mark")]
-fn expectations_of_events_that_nobody_does_are_refused(expect: &Value, event: &str) -> String {
+fn expectations_of_events_that_nobody_does_are_refused(expect: &Value, events: &str) -> String {
     let scenario = |name: &str, fields: Value| {
         let mut scenario = json!({
             "name": name,
@@ -338,13 +361,11 @@ fn expectations_of_events_that_nobody_does_are_refused(expect: &Value, event: &s
             .extend(fields.as_object().unwrap().clone());
         scenario
     };
-    let events: Vec<Value> = (!event.is_empty())
-        .then(|| serde_json::from_str(event).unwrap())
-        .into_iter()
-        .collect();
+    let events: Vec<Value> = serde_json::from_str(&format!("[{events}]")).unwrap();
     let told = |scenarios: &[Value], profiles: Value| {
         let whole = json!({
-            "backends": { "serve": "grpc", "b1": {}, "b2": {} },
+            "backends": { "serve": "grpc", "b1": {}, "b2": {},
+                "p1": { "serve": "proxy", "to": "b1" }, "p2": { "serve": "proxy", "to": "b2" } },
             "profiles": profiles,
             "scenarios": scenarios,
         });

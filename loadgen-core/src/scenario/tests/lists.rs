@@ -63,6 +63,20 @@ fn a_list_in_a_file_is_relative_to_the_suite() {
     assert_eq!(targets, ["file:suites/lists/a", "file:/b"]);
 }
 
+/// Of all, a scenario may take one and not the other.
+#[test]
+fn how_often_all_ask_is_for_those_that_have_lists() {
+    let mut whole = suite_of(&json!({}));
+    whole["defaults"] = json!({ "targets": ["a:1"], "resolve_every": "1s" });
+    let mut other = whole["scenarios"][0].clone();
+    other["name"] = json!("other");
+    other["targets"] = json!(["dns:///b:1"]);
+    whole["scenarios"].as_array_mut().unwrap().push(other);
+    let suite = parse(&whole).unwrap_or_else(|error| panic!("{error}"));
+    let every = suite.scenarios().iter().map(|it| it.resolve_every);
+    assert!(every.eq([Duration::from_secs(1); 2]));
+}
+
 #[test_case(&with_steps(HTTP, json!({ "targets": ["dns:///a:1"] })) => ""; "a name over HTTP 1")]
 #[test_case(&with_steps(HTTP, json!({ "targets": ["file:a"] })) => "scenarios[0].targets[0]: found `file:a` without `authority`, expected `authority`: the host that requests name, whichever address they go to; such as \"authority\": \"shop.example\""; "no host over HTTP 1")]
 #[test_case(&with_steps(HTTP, json!({ "targets": ["file:a"], "authority": "shop.example" })) => ""; "a host over HTTP 1")]

@@ -99,6 +99,41 @@ fn loads(load: &Value, expected: &Load) {
     assert_eq!(&plan_of(&json!({ "load": load })).load, expected);
 }
 
+/// Each iteration must: one that may is not enough.
+#[test_case(&json!(["STREAM"]), true; "a stream")]
+#[test_case(&json!(["CALL", "STREAM"]), true; "after something else")]
+#[test_case(&json!(["STREAM OF SOME", "CALL"]), false; "of some users")]
+#[test_case(&json!([{ "repeat": { "times": 2, "steps": ["STREAM"] } }]), true; "again and again")]
+#[test_case(&json!([{ "mix": [{ "steps": ["STREAM"] }, { "steps": ["CALL"] }] }]), false; "one of two")]
+#[test_case(&json!([{ "mix": [{ "steps": ["STREAM"] }, { "steps": ["OTHER STREAM"] }] }]), true; "each of two")]
+#[test_case(&json!(["CALL"]), false; "a call")]
+fn what_lasts_as_long_as_the_load(steps: &Value, lasts: bool) {
+    let mut text = steps.to_string();
+    let stream = |name: &str| {
+        json!({ "name": name, "grpc": {
+            "method": "loadgen.v1.Greeter/Chat", "stream": { "for": "load" } } })
+    };
+    let mut of_some = stream("some");
+    of_some["when"] = json!("user % 10 == 0");
+    for (word, step) in [
+        (
+            "CALL",
+            json!({ "grpc": { "method": "loadgen.v1.Greeter/Hello" } }),
+        ),
+        ("STREAM", stream("one")),
+        ("OTHER STREAM", stream("other")),
+        ("STREAM OF SOME", of_some),
+    ] {
+        text = text.replace(&format!("\"{word}\""), &step.to_string());
+    }
+    let may_last = text.contains("load\"}");
+    let steps: Value = serde_json::from_str(&text).unwrap();
+    let load = json!({ "closed": { "users": 5, "duration": "1m" } });
+    let plan = plan_of(&json!({ "load": load, "steps": steps }));
+    assert_eq!(plan.protocol.lasts_as_load(), lasts);
+    assert_eq!(plan.protocol.may_last_as_load(), may_last);
+}
+
 #[test]
 fn steps_with_everything() {
     let plan = plan_of(&json!({

@@ -9,7 +9,6 @@ pub(crate) fn from_base64(text: &str) -> Option<Vec<u8>> {
 }
 
 /// Whether a text is base64, with or without padding.
-#[cfg(any(feature = "grpc", feature = "websocket", feature = "http"))]
 pub(crate) fn is_base64(text: &str) -> bool {
     from_base64(text).is_some()
 }

@@ -1,7 +1,9 @@
 use std::cell::RefCell;
 
+use test_case::test_case;
+
 use super::*;
-use crate::workload::{ConnectionEvent, ConnectionId, StreamEvent};
+use crate::workload::ConnectionId;
 
 const MS: Nanos = 1_000_000;
 
@@ -26,25 +28,12 @@ impl Observer for Kept {
     fn sample(&self, _: usize, kind: SampleKind, value: Nanos) {
         self.samples.borrow_mut().push((kind, value));
     }
-    fn messages(&self, _: usize, _: Option<BackendIndex>, _: u64, _: u64) {}
-    fn stream(&self, _: Option<BackendIndex>, _: StreamEvent) {}
-    fn message_fault(&self, _: usize, _: MessageFault, _: u64) {}
-    fn backend(&self, _: &[u8], _: Option<ConnectionId>) -> BackendIndex {
-        0
-    }
-    fn explain(&self, _: Option<usize>, _: Failure, _: &mut dyn FnMut() -> String) {}
-    fn check(&self, _: usize, _: usize, _: bool, _: &mut dyn FnMut() -> String) {}
-    fn connection(&self, _: TargetIndex, _: ConnectionEvent) {}
     fn backed_off(&self, rest: Nanos) {
         self.backed_off.set(self.backed_off.get() + rest);
     }
-    fn bytes(&self, _: u64, _: u64) {}
     fn rests(&self, begins: bool) {
         self.rests.set(self.rests.get() + u32::from(begins));
     }
-    fn count(&self, _: Counter, _: u64) {}
-    fn gauge(&self, _: Gauge, _: f64) {}
-    fn timing(&self, _: Timing, _: Nanos) {}
 }
 
 /// An iteration that starts at [`START`], on a clock that is past it.
@@ -282,6 +271,27 @@ async fn a_step_that_is_cut_off_is_told_of() {
         (step.split.service_time, step.split.read_lag),
         (9 * MS, None)
     );
+}
+
+/// A step that goes nowhere is unsent, unless a target was given it before.
+#[test_case(&[], false; "said nothing")]
+#[test_case(&[None], true; "nowhere")]
+#[test_case(&[None, Some(1)], false; "somewhere after all")]
+#[test_case(&[Some(1), None], false; "nowhere in the end")]
+fn a_step_may_be_unsent(went: &[Option<usize>], expected: bool) {
+    let kept = Kept::default();
+    let iteration = iteration(&kept, false);
+    // Of the step before.
+    iteration.goes_to(2);
+    iteration.begin_step(0);
+    for target in went {
+        match target {
+            Some(target) => iteration.goes_to(*target),
+            None => iteration.goes_nowhere(),
+        }
+    }
+    iteration.end_step(Failure::Timeout.into());
+    assert_eq!(kept.steps.borrow()[0].is_unsent, expected);
 }
 
 /// Whoever looks at steps can tell whose they were, when they were due, and where they went.

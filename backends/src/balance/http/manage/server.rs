@@ -2,7 +2,6 @@
 //! balanced.
 
 use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,13 +70,11 @@ pub fn start_management(
     let tls = tls
         .map(|files| tls::rotating(files, &[b"http/1.1"]))
         .transpose()?;
-    let listener = listen::bind(settings.listen)?;
-    let broken = |reason: io::Error| ServeError::Worker { reason };
-    let local_addr = listener.local_addr().map_err(broken)?;
+    let (listener, local_addr) = listen::bind(settings.listen)?;
     let runtime = runtime()?;
     let listener = {
         let _inside = runtime.enter();
-        TcpListener::from_std(listener).map_err(broken)?
+        TcpListener::from_std(listener).map_err(|reason| ServeError::Worker { reason })?
     };
     let origins = settings.allowed_origins.iter();
     let access = Access {
@@ -99,11 +96,8 @@ pub fn start_management(
 /// The token, which may be missing where nobody else can reach the address.
 fn token(settings: &ManagementSettings) -> Result<Option<Watched>, ManagementError> {
     let address = settings.listen;
-    match &settings.token {
-        Some(token) => Ok(Some(Watched::open(token)?)),
-        None if address.ip().to_canonical().is_loopback() => Ok(None),
-        None => Err(ManagementError::NoToken { address }),
-    }
+    let missing = || ManagementError::NoToken { address };
+    Watched::guarding(address, settings.token.as_ref(), missing)
 }
 
 impl ManagementSettings {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::{self, Read as _};
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -144,6 +145,23 @@ impl Stamp {
 }
 
 impl Watched {
+    /// The token that whoever comes to this address has to know. None has to be known where none was given and no other
+    /// machine reaches the address.
+    ///
+    /// # Errors
+    /// [`TokenError`], or what `missing` is where one has to be given.
+    pub(crate) fn guarding<E: From<TokenError>>(
+        address: SocketAddr,
+        token: Option<&TokenSource>,
+        missing: impl FnOnce() -> E,
+    ) -> Result<Option<Self>, E> {
+        match token {
+            Some(token) => Ok(Some(Self::open(token)?)),
+            None if address.ip().to_canonical().is_loopback() => Ok(None),
+            None => Err(missing()),
+        }
+    }
+
     /// Reads it for the first time.
     ///
     /// # Errors

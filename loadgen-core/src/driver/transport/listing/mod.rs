@@ -53,8 +53,8 @@ struct Shared {
     nudge: SyncSender<()>,
     /// What whoever asks needs, until it has begun.
     idle: Mutex<Option<(Source, Receiver<()>)>>,
-    /// What has changed, and nobody has asked for yet.
-    changes: Mutex<Vec<FileChange>>,
+    /// What has changed, and nobody has asked for yet, each since when it was read.
+    changes: Mutex<Vec<(Moment, FileChange)>>,
 }
 
 impl fmt::Debug for Listing {
@@ -161,6 +161,7 @@ fn keep_asking(listing: &Weak<Shared>, source: &Source, nudged: &Receiver<()>, e
 impl Shared {
     /// Takes an answer, where it is one.
     fn learn(&self, found: Result<Vec<Listed>, String>) {
+        let at = Moment::now();
         let found = found.and_then(|mut list| {
             list.sort_unstable();
             list.dedup();
@@ -180,18 +181,18 @@ impl Shared {
             }
             (Ok(list), known) => {
                 if known.is_some() {
-                    self.changed(None);
+                    self.changed(at, None);
                 }
                 self.known.send_replace(Known {
                     list: Some(list.into()),
-                    since: Moment::now(),
+                    since: at,
                     problem: None,
                 });
             }
             (Err(problem), known) => {
                 let is_news = before.problem.as_ref() != Some(&problem);
                 if is_news && known.is_some() {
-                    self.changed(Some(problem.clone()));
+                    self.changed(at, Some(problem.clone()));
                 }
                 if is_news {
                     self.known.send_modify(|it| it.problem = Some(problem));
@@ -200,10 +201,11 @@ impl Shared {
         }
     }
 
-    fn changed(&self, problem: Option<String>) {
+    fn changed(&self, at: Moment, problem: Option<String>) {
         let mut changes = lock(&self.changes);
         if changes.len() < MOST_CHANGES {
-            changes.push(FileChange::new(&self.name, &self.field, problem));
+            let change = FileChange::new(&self.name, &self.field, problem);
+            changes.push((at, change));
         }
     }
 }

@@ -57,7 +57,7 @@ async fn next(known: &mut watch::Receiver<Known>) -> Known {
 /// What somebody asking now is told of changes.
 fn changes(listing: &Listing) -> Vec<String> {
     match listing.look() {
-        Look::Changed(changes) => changes.iter().map(ToString::to_string).collect(),
+        Look::Changed(changes) => changes.iter().map(|(_, it)| it.to_string()).collect(),
         Look::Same | Look::Unsettled => Vec::new(),
     }
 }
@@ -91,6 +91,24 @@ async fn a_file_that_changes_is_followed() {
         );
         assert_eq!(changes(&listing), [refused]);
     }
+}
+
+/// Once a change had the time of the next look, up to a second after it.
+#[tokio::test]
+async fn a_change_is_of_when_it_was_read() {
+    let (_folder, path, listing) = in_file("a:1");
+    listing.first(LIMIT).await.expect("it is there");
+    let mut known = listing.follow().expect("a thread");
+    known.mark_unchanged();
+    let before = Moment::now();
+    fs::write(&path, "b:2").expect("written");
+    let since = next(&mut known).await.since;
+    let Look::Changed(changes) = listing.look() else {
+        panic!("it has changed");
+    };
+    let times: Vec<Moment> = changes.iter().map(|(at, _)| *at).collect();
+    assert_eq!(times, [since]);
+    assert!(since >= before);
 }
 
 #[test_case("" => "there is no address in it"; "an empty one")]

@@ -1,7 +1,10 @@
 use test_case::test_case;
 
 use super::*;
-use crate::record::{BackendRecord, Decisions};
+use crate::record::{
+    BackendRecord, Decisions, EventAction, EventRecord, Sparse, Timeline, TimelineCell,
+    new_coarse_histogram,
+};
 
 /// A run that these servers answered so many requests of.
 fn record(requests: &[(&str, u64)]) -> ScenarioRecord {
@@ -126,12 +129,49 @@ fn sticks(connections: u64, several: u64) -> String {
 }
 
 /// Who came late had less, which is no fault of whoever divides.
+/// b2 is away from 4 s to 8 s, and b1 takes longer meanwhile.
+#[test]
+fn the_tail_of_the_others_stands_beside_what_it_was() {
+    let mut record = record(&[("b1", 5_000), ("b2", 400)]);
+    let mut timeline = Timeline::new([(Duration::ZERO, Duration::from_secs(60))]);
+    for bucket in 0..1_000 {
+        let is_away = (400..800).contains(&bucket);
+        let cell = |due| TimelineCell {
+            due,
+            ended_ok: due,
+            ..TimelineCell::default()
+        };
+        timeline.add(Some("b1"), bucket, cell(5));
+        timeline.add(Some("b2"), bucket, cell(u64::from(!is_away)));
+        let mut times = new_coarse_histogram();
+        times.saturating_record_n(if is_away { 7_000_000 } else { 1_000_000 }, 5);
+        timeline.add_times("b1", bucket, &Sparse::of(&times));
+    }
+    let mut event = EventRecord::new(EventAction::Kill, "kill b2");
+    event.backend = Some("b2".to_owned());
+    event.done = Some(Duration::from_secs(4));
+    event.ready = Some(Duration::from_secs(8));
+    record.events.push(event);
+    record.elapsed = Duration::from_secs(10);
+    record.timeline = timeline;
+    let expectations = Expectations {
+        failover: vec!["survivors_p99 < 5ms".parse().unwrap()],
+        ..Expectations::default()
+    };
+    assert_eq!(
+        found(&expectations, &record, &NOBODY),
+        "failover.survivors_p99 < 5ms: fails: 7 ms after kill b2, 1 ms before it"
+    );
+}
+
 #[test]
 fn a_list_that_changed_is_why_it_is_not_even() {
     let mut record = record(&[("b1", 4_000), ("b2", 1_000)]);
     let mut late = crate::record::AddressRecord::empty("file:list.txt", "127.0.0.1:2");
     late.since = Some(Duration::ZERO);
-    record.addresses.push(late.clone());
+    let mut early = crate::record::AddressRecord::empty("file:list.txt", "127.0.0.1:3");
+    early.gone = Some(Duration::ZERO);
+    record.addresses.extend([late.clone(), early]);
     let fails = "distribution even within 10%: fails: b1 80%, b2 20% (±1.59%) of 5,000 requests, dispersion 1800";
     assert_eq!(found(&even("even within 10%"), &record, &NOBODY), fails);
     late.since = Some(Duration::from_secs(3));

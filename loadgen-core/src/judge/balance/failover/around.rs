@@ -100,10 +100,25 @@ impl Around {
         self.buckets[start..end].iter().map(of).sum()
     }
 
+    /// When a bucket begins.
+    fn begin(&self, index: usize) -> Duration {
+        self.from + Timeline::BUCKET * u32::try_from(index).unwrap_or(u32::MAX)
+    }
+
     /// The middle of a bucket, counted from a moment.
     fn middle(&self, index: usize, from: Duration) -> Duration {
-        let begin = self.from + Timeline::BUCKET * u32::try_from(index).unwrap_or(u32::MAX);
-        (begin + Timeline::BUCKET / 2).saturating_sub(from)
+        (self.begin(index) + Timeline::BUCKET / 2).saturating_sub(from)
+    }
+
+    /// From this moment until the event, without what was due so shortly before it that it may have met it.
+    pub(super) fn before(&self, from: Duration) -> Range<Duration> {
+        from.max(self.from)..self.begin(self.start).saturating_sub(SETTLE)
+    }
+
+    /// While the server was away, as far as anything is known.
+    pub(super) fn during(&self) -> Range<Duration> {
+        let end = self.back.unwrap_or(self.end).min(self.end);
+        self.begin(self.start)..self.begin(end)
     }
 
     /// What was usual from this moment until the event.

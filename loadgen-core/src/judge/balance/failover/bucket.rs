@@ -66,7 +66,7 @@ impl Bucket {
             Whose::Nobodys => {
                 // What was not sent was given to nobody.
                 self.nobodys_ended += ended_failed.saturating_sub(ended_unsent);
-                self.nobodys += due_failed.saturating_sub(due_unsent) + interrupted;
+                self.nobodys += (due_failed + interrupted).saturating_sub(due_unsent);
                 self.never_ended += interrupted;
             }
             Whose::Others => {}

@@ -6,11 +6,13 @@
 mod aftermath;
 mod around;
 mod bucket;
+mod survivors;
 mod usual;
 
 use std::time::Duration;
 
 use self::around::{Around, BUCKET_NS};
+pub(crate) use self::survivors::Survivors;
 use self::usual::Usual;
 use crate::record::{
     EventAction, EventEffect, EventRecord, FarewellCount, ScenarioRecord, Timeline,
@@ -91,6 +93,9 @@ pub(crate) struct Failover {
     pub(crate) over: Option<Duration>,
     /// Why something could not be told.
     pub(crate) untold: Option<String>,
+    /// How long requests took that other servers answered, before it and while it was away; `None` where nothing can
+    /// be compared.
+    pub(crate) survivors: Option<Survivors>,
     /// How long it took those that were with the server to be with another; `None` where none was seen to.
     pub(crate) switched: Option<Switched>,
     /// What became of streams on connections that were told good-bye from then on; `None` where none was.
@@ -131,7 +136,7 @@ impl Switched {
 /// The events after which a server was away, each with what became of the load. Those that were not done
 /// have nothing.
 pub(crate) fn failovers(record: &ScenarioRecord) -> Vec<(&EventRecord, Failover)> {
-    let events = record.events.iter().filter(|it| is_one(it, record));
+    let events = record.events.iter().filter(|it| is_one(it));
     let mut events: Vec<&EventRecord> = events.collect();
     events.sort_by_key(|it| it.holds_from());
     let mut found: Vec<(&EventRecord, Failover)> = Vec::new();
@@ -171,7 +176,7 @@ pub(crate) fn failovers(record: &ScenarioRecord) -> Vec<(&EventRecord, Failover)
 
 /// The servers that an event took away, each with the event and from when on it was.
 pub(super) fn departures(record: &ScenarioRecord) -> Vec<(&EventRecord, &str, Duration)> {
-    let events = record.events.iter().filter(|it| is_one(it, record));
+    let events = record.events.iter().filter(|it| is_one(it));
     let done = events.filter_map(|event| Some((event, event.holds_from()?)));
     done.flat_map(|(event, from)| {
         let away = event.taken_away().into_iter();
@@ -212,21 +217,9 @@ pub(crate) fn outages(record: &ScenarioRecord) -> Vec<Outage> {
     lasting.filter_map(outage).collect()
 }
 
-/// Whether a scenario asks any of the servers that an event was done to: of those that the run starts for it, and by
-/// whoever answered. Where all that answer have other names, each may be the one.
-fn is_asked(event: &EventRecord, record: &ScenarioRecord) -> bool {
-    let is_told = |name: &str| record.servers.iter().any(|it| it == name);
-    let mut answered = record.backends.iter().map(|it| it.id.as_str());
-    if !answered.clone().any(is_told) {
-        return true;
-    }
-    let met = event.met();
-    met.iter().any(|it| is_told(it)) || answered.any(|it| met.contains(&it))
-}
-
 /// Whether it takes a server away that the scenario asks, or what it has under way, for a moment, for a time or for
 /// good.
-pub(super) fn is_one(event: &EventRecord, record: &ScenarioRecord) -> bool {
+pub(super) fn is_one(event: &EventRecord) -> bool {
     let takes_away = match event.action {
         EventAction::Kill
         | EventAction::Restart
@@ -236,7 +229,7 @@ pub(super) fn is_one(event: &EventRecord, record: &ScenarioRecord) -> bool {
         EventAction::Http | EventAction::Exec | EventAction::Mark => false,
     };
     let is_harm = takes_away && event.effect != EventEffect::Ends;
-    is_harm && event.backend.is_some() && is_asked(event, record)
+    is_harm && event.backend.is_some() && !event.elsewhere
 }
 
 /// What became of a load that lasted for so long at one event: `before` is when those before it were over, `next` when the next
@@ -274,7 +267,8 @@ fn of(
     let usual_from = done.saturating_sub(USUAL);
     let is_new = !around.had_answered(usual_from);
     let is_early = before.is_some_and(|before| before > done);
-    let usual = around.usual_from(usual_from.max(before.unwrap_or_default()).min(done));
+    let usual_from = usual_from.max(before.unwrap_or_default()).min(done);
+    let usual = around.usual_from(usual_from);
     let goes_on = around.goes_on_for(SETTLE);
     let mut failover = Failover {
         was_seen: goes_on && !is_new,
@@ -285,6 +279,11 @@ fn of(
         over: around.over(&usual),
         ..around.losses(&usual, timeline.ok_within().is_some())
     };
+    let has_usual = !is_early && usual.buckets >= around::buckets(SETTLE);
+    if failover.was_seen && has_usual && event.effect != EventEffect::Momentary {
+        let (before, during) = (around.before(usual_from), around.during());
+        failover.survivors = Some(Survivors::of(timeline, &away, before, during));
+    }
     let expected = usual.given * around::buckets(SETTLE) as f64;
     failover.untold = if is_early {
         Some("the event before it was not over, so that nothing was usual".to_owned())

@@ -4,7 +4,7 @@
 use test_case::test_case;
 
 use super::*;
-use crate::record::{BackendRecord, TimelineCell};
+use crate::record::{BackendRecord, Sparse, TimelineCell, new_coarse_histogram};
 
 const DONE: Duration = Duration::from_micros(4_023_000);
 const READY: Duration = Duration::from_micros(7_063_000);
@@ -50,6 +50,8 @@ fn run(
             _ => ok("b3"),
         };
         let Fate(by, took, is_ok) = others(request).unwrap_or(turn);
+        let mut times = new_coarse_histogram();
+        times.saturating_record(took.as_nanos() as u64);
         timeline.add(
             by,
             bucket(due),
@@ -60,6 +62,9 @@ fn run(
                 ..TimelineCell::default()
             },
         );
+        if let Some(by) = by {
+            timeline.add_times(by, bucket(due), &Sparse::of(&times));
+        }
         timeline.add(
             by,
             bucket(due + took),
@@ -143,6 +148,48 @@ fn health_checks_that_find_out() {
         first < ms(10) && last.abs_diff(ms(820)) <= ms(10),
         "{first:?} {last:?}"
     );
+}
+
+/// The others take longer while b2 is away, and b2 itself when it is back.
+#[test]
+fn the_tail_of_the_others() {
+    let others = |request: u64| {
+        let due = ms(2) * u32::try_from(request).unwrap();
+        let took = if due < DONE { SOON } else { ms(20) };
+        (due < READY).then(|| Fate(elsewhere(request).0, took, true))
+    };
+    let slow = |_, _| Fate(Some("b2"), ms(200), true);
+    let mut timeline = run(Duration::from_secs(10), slow, others);
+    // It had something in the time before.
+    for bucket in 0..350 {
+        timeline.add(Some("b2"), bucket, TimelineCell::of_due(true, false));
+    }
+    let failover = found(&timeline);
+    let survivors = failover.survivors.as_ref().expect("b1 and b3 went on");
+    let p99 = |times| Survivors::p99(times).map(|it| it.as_micros());
+    // Off by 0.4 % at the most, and not a request of after that.
+    let (before, during) = (p99(&survivors.before), p99(&survivors.during));
+    assert!(
+        before.is_some_and(|it| it.abs_diff(1_000) <= 4),
+        "{before:?}"
+    );
+    assert!(
+        during.is_some_and(|it| it.abs_diff(20_000) <= 80),
+        "{during:?}"
+    );
+    // 500 a second, up to half a second before, and the 3.04 s of its absence.
+    assert_eq!(survivors.before.len(), 1_760);
+    assert_eq!(survivors.during.len(), 1_520);
+    // The next event ends it, and then they are too few.
+    let until = of(&timeline, &killed(), None, Some(DONE + ms(1_000)));
+    let survivors = until.survivors.expect("b1 and b3 went on");
+    assert_eq!(
+        (survivors.during.len(), Survivors::p99(&survivors.during)),
+        (500, None)
+    );
+    // Where nothing was usual there is nothing to compare with.
+    let early = of(&timeline, &killed(), Some(DONE + ms(1)), None);
+    assert_eq!(early.survivors, None);
 }
 
 /// Requests that were due just before it was back and left late: a dead server cannot have had them before.
@@ -657,30 +704,28 @@ fn what_was_never_sent_is_not_given_to_the_dead() {
     assert_eq!(failover.lost, before.lost + 280);
 }
 
-/// An event of another scenario, at a server that this one does not ask.
+/// At a server that the scenario does not ask: nothing that became of its load comes of that.
 #[test]
-fn what_is_done_to_servers_of_others_is_none() {
+fn what_is_done_elsewhere_is_none() {
     let mut record = ScenarioRecord::empty("direct", "grpc", true, &[]);
     let mut other = killed();
-    other.backend = Some("c".to_owned());
+    other.elsewhere = true;
     record.events = vec![killed(), other];
     record.timeline = run(Duration::from_secs(10), |_, _| ok("b2"), |_| None);
-    record.servers = ["b1", "b2", "b3"].map(str::to_owned).to_vec();
-    let events = |record: &ScenarioRecord| -> Vec<Option<String>> {
-        let all = failovers(record).into_iter();
-        all.map(|(event, _)| event.backend.clone()).collect()
-    };
-    let both = [Some("b2".to_owned()), Some("c".to_owned())];
-    // Who answers under another name may be anybody.
-    record.backends.push(BackendRecord::empty("10.0.0.1"));
-    assert_eq!(events(&record), both);
-    record.backends.push(BackendRecord::empty("b1"));
-    assert_eq!(events(&record), both[..1]);
+    assert_eq!(failovers(&record).len(), 1);
     assert_eq!(departures(&record).len(), 1);
-    // One that answered was asked, whoever stands before it.
-    record.backends.push(BackendRecord::empty("c"));
-    assert_eq!(events(&record), both);
-    // Nobody told who there is.
-    (record.servers, record.backends) = (Vec::new(), vec![BackendRecord::empty("b1")]);
-    assert_eq!(events(&record), both);
+}
+
+/// A balancer answers nothing itself, and its failover is told all the same, where it names nobody behind it, too.
+#[test]
+fn what_is_done_to_a_target_is_one() {
+    let mut record = ScenarioRecord::empty("lb", "grpc", true, &[]);
+    record.servers = ["b1", "b2", "b3"].map(str::to_owned).to_vec();
+    record.backends = record.servers.iter().map(BackendRecord::empty).collect();
+    record.timeline = run(Duration::from_secs(10), |_, _| ok("b2"), |_| None);
+    record.events = vec![EventRecord {
+        backend: Some("lb".to_owned()),
+        ..killed()
+    }];
+    assert_eq!(failovers(&record).len(), 1);
 }

@@ -44,6 +44,8 @@ impl Recorder {
     }
 }
 
+// Whatever can be heard is recorded.
+#[deny(clippy::missing_trait_methods)]
 impl Observer for Recorder {
     fn step(&self, sample: StepSample) {
         let mut tick = self.tick.borrow_mut();
@@ -56,7 +58,7 @@ impl Observer for Recorder {
                 began: self.since_origin(sample.ended.saturating_sub(sample.split.service_time)),
                 at: self.since_origin(sample.ended),
                 is_ok: sample.outcome.is_ok(),
-                is_unsent: sample.outcome == Failure::Rejected.into(),
+                is_unsent: sample.is_unsent,
             };
             let via = Via {
                 backend: sample.backend,
@@ -65,6 +67,7 @@ impl Observer for Recorder {
                     user: sample.user,
                     key: sample.key,
                 }),
+                is_unsent: sample.is_unsent,
             };
             self.answered(&mut tick, via, answer, response_time);
         }
@@ -137,7 +140,7 @@ impl Observer for Recorder {
         let backend = self.presumed(Via {
             backend,
             connection,
-            whose: None,
+            ..Via::default()
         });
         self.tick.borrow_mut().retries.count(event, backend);
     }

@@ -1,6 +1,6 @@
 //! How runs look.
 
-mod sample;
+pub(in crate::report) mod sample;
 mod screens;
 
 use serde_json::json;

@@ -136,10 +136,13 @@ fn failovers_on_every_screen() {
             {"event": "kill b2", "backend": "b2", "at_s": 4.02, "back_s": 7.09, "detected_s": 0.82,
              "given": 138, "relapses": 0, "lost": 138, "lost_in_flight": 2, "slow": 0,
              "first_error_s": 0.005, "last_error_s": 0.82, "recovered_s": 0.82, "silence_s": 0.01,
-             "returned_s": 0.26, "rebalanced_s": 0.26},
+             "returned_s": 0.26, "rebalanced_s": 0.26,
+             "survivors": {"before_us": {"count": 1500, "p99": 3100.0},
+                           "during_us": {"count": 1520, "p99": 12000.0}}},
             {"event": "freeze b2", "backend": "b2", "at_s": 12.0, "back_s": 15.0, "relapses": 171,
              "lost": 0, "lost_in_flight": 0, "slow": 40, "recovered_s": 2.7, "silence_s": 0.02,
-             "never": ["detected", "rebalanced"], "returned_s": 0.0},
+             "never": ["detected", "rebalanced"], "returned_s": 0.0,
+             "survivors": {"before_us": {"count": 1500, "p99": 3100.0}, "during_us": {"count": 612}}},
             {"event": "drain b2", "backend": "b2", "untold": "it was not done"},
         ]);
         scenario["expectations"] = json!([

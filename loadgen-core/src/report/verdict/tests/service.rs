@@ -200,9 +200,23 @@ fn users_that_keep_their_streams_are_named() {
     let record = run(true, |record| {
         drop_arrivals(record, 500);
         record.scenarios[0].lasting = true;
+        record.scenarios[0].dropped_kept = 500;
     });
     let warnings = verdict(&record, &[], &[]).warnings;
     insta::assert_snapshot!(warnings.join("\n"), @"`greet`: 500 of 10,000 arrivals (5%) never started, because each user keeps its stream until the load is over: raise the most users (`load.open.users.max`, `--concurrency`) to as many as there should be streams");
+}
+
+/// A worker that was held up while users were free is another matter.
+#[test]
+fn users_that_were_free_are_not_to_be_more() {
+    let record = run(true, |record| {
+        drop_arrivals(record, 500);
+        record.scenarios[0].lasting = true;
+    });
+    let warnings = verdict(&record, &[], &[]).warnings.join("\n");
+    assert!(!warnings.contains("raise the most users"), "{warnings}");
+    let held_up = "500 arrivals never started, which is not the service's doing";
+    assert!(warnings.contains(held_up), "{warnings}");
 }
 
 #[test]

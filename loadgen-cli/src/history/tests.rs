@@ -1,0 +1,144 @@
+//! Folders of results, and what is told of them.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use loadgen_core::record::{GeneratorRecord, RunRecord, ScenarioRecord};
+use loadgen_core::report::Context;
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::*;
+use crate::flow;
+use crate::paint::Paint;
+
+/// The result of a run on the n-th day of 2026: so many iterations, each of so many milliseconds.
+fn document(day: u64, completed: u64, ms: u64, users: u64) -> Document {
+    let mut scenario = ScenarioRecord::empty("hello_high", "grpc", false, &["hello".into()]);
+    scenario.elapsed = Duration::from_secs(10);
+    scenario.ledger.planned = completed;
+    scenario.ledger.started = completed;
+    scenario.ledger.completed = completed;
+    scenario.outcomes = vec![(loadgen_core::outcome::Outcome::Ok, completed)];
+    for _ in 0..completed {
+        scenario.response_time.saturating_record(ms * 1_000_000);
+    }
+    let began = UNIX_EPOCH + Duration::from_secs(1_767_225_600 + (day - 1) * 86_400);
+    let elapsed = Duration::from_secs(10);
+    let record = RunRecord::new(began, elapsed, vec![scenario], GeneratorRecord::default());
+    let mut context = Context::new();
+    context.version = "0.1.0".to_owned();
+    context.plan = json!({"scenarios": [{
+        "name": "hello_high",
+        "targets": [format!("127.0.0.1:{}", 40_000 + day)],
+        "load": {"closed": {"users": users}},
+        "steps": [{"name": "hello", "grpc": {}}],
+    }]});
+    report::build(&record, context)
+}
+
+fn write(folder: &TempDir, name: &str, document: &Document) {
+    let text = serde_json::to_string_pretty(document).unwrap();
+    fs::write(folder.path().join(name), text).unwrap();
+}
+
+/// Three results, the names of whose files are in another order, and what is none.
+fn folder() -> TempDir {
+    let folder = TempDir::new().unwrap();
+    write(&folder, "c.json", &document(1, 10_000, 10, 5));
+    write(&folder, "b.json", &document(2, 5_000, 20, 5));
+    write(&folder, "a.json", &document(3, 2_500, 40, 50));
+    fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+    fs::write(folder.path().join("other.json"), "{}").unwrap();
+    fs::create_dir(folder.path().join("within")).unwrap();
+    folder
+}
+
+fn table(folder: &TempDir, columns: usize) -> String {
+    let text = History::of(folder.path())
+        .unwrap()
+        .table(columns, Paint::OFF);
+    text.replace(&folder.path().display().to_string(), "results")
+}
+
+#[test]
+fn a_screen_shows_the_course_of_each_scenario() {
+    insta::assert_snapshot!(table(&folder(), 80), @"");
+}
+
+#[test_case::test_case(60)]
+#[test_case::test_case(80)]
+#[test_case::test_case(200)]
+fn every_line_fits(columns: usize) {
+    let folder = folder();
+    for day in 4..300 {
+        write(
+            &folder,
+            &format!("{day}.json"),
+            &document(day, 10 * day, day, 5),
+        );
+    }
+    let table = table(&folder, columns);
+    for line in table.lines() {
+        assert!(flow::columns(line) <= columns, "{line}");
+    }
+    assert!(table.contains("began (UTC)       verdict"), "{table}");
+    assert_eq!(table.contains("a.json"), columns > 60, "{table}");
+}
+
+#[test]
+fn others_read_it_as_comma_separated_values() {
+    let history = History::of(folder().path()).unwrap().csv();
+    let mut lines = history.lines();
+    let heading = lines.next().unwrap();
+    assert!(
+        heading.starts_with("file,run_id,started_at,version,verdict,scenario,"),
+        "{heading}"
+    );
+    let first = lines.next().unwrap();
+    assert!(first.starts_with("c.json,"), "{first}");
+    assert!(first.contains(",2026-01-01T00:00:00.000000Z,0.1.0,pass,hello_high,grpc,10,10000,10000,10000,0,0,0,0,1000,0,"), "{first}");
+    assert_eq!(lines.count(), 2);
+}
+
+#[test]
+fn a_run_that_is_there_twice_counts_once() {
+    let folder = TempDir::new().unwrap();
+    let same = document(1, 100, 10, 5);
+    write(&folder, "a.json", &same);
+    write(&folder, "copy.json", &same);
+    let history = History::of(folder.path()).unwrap();
+    assert_eq!(history.results.len(), 1);
+    assert_eq!(history.others, 0);
+}
+
+#[test]
+fn what_a_scenario_was_changed_from_is_marked() {
+    let changed = |users: [u64; 2]| {
+        let folder = TempDir::new().unwrap();
+        write(&folder, "a.json", &document(1, 100, 10, users[0]));
+        write(&folder, "b.json", &document(2, 100, 10, users[1]));
+        table(&folder, 80).contains("PASS*")
+    };
+    assert!(!changed([5, 5]), "an embedded backend's port is no change");
+    assert!(changed([5, 6]));
+}
+
+#[test]
+fn of_nothing_one_thing_is_said() {
+    let folder = TempDir::new().unwrap();
+    let missing = folder.path().join("missing");
+    let error = |path: &Path| History::of(path).unwrap_err().to_string();
+    let at = folder.path().display();
+    assert_eq!(
+        error(&missing),
+        format!("failed to read the folder {at}/missing: No such file or directory (os error 2)")
+    );
+    let nothing = |files| {
+        format!(
+            "there is no result in {at}, which has {files}; `loadgen run --out json=FILE` writes one"
+        )
+    };
+    assert_eq!(error(folder.path()), nothing("0 files"));
+    fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+    assert_eq!(error(folder.path()), nothing("1 file"));
+}

@@ -1,0 +1,193 @@
+//! The document that a page carries: putting it in, and taking it out again.
+
+use std::io::{Read as _, Write as _};
+
+use data_encoding::BASE64;
+use flate2::Compression;
+use flate2::read::ZlibDecoder;
+use flate2::write::ZlibEncoder;
+use serde_json::Value;
+
+use super::super::document::Document;
+use crate::text;
+
+/// A document that is longer is deflated: it is no longer for people to read.
+const MOST_PLAIN: usize = 256 << 10;
+/// Of one that takes more than this in a page, histograms are left out: nobody could send it.
+const MOST_CARRIED: usize = 1_700_000;
+/// No document is longer, and nothing that says it is one is read on.
+const MOST_INFLATED: u64 = 256 << 20;
+
+/// JSON as it is.
+const PLAIN: &str = "application/json";
+/// JSON, deflated (zlib) and in base64.
+const DEFLATED: &str = "application/octet-stream";
+
+/// What is left out first of a document that is too large, and what then: each is known in figures all the
+/// same.
+const LEAVE_OUT: [(&str, &[&str]); 2] = [
+    (
+        "without the histograms of its points over time",
+        &["series"],
+    ),
+    (
+        "without the histograms of points, steps and backends",
+        &["steps", "backends"],
+    ),
+];
+
+/// A document as it stands in a page.
+pub(super) struct Carried {
+    pub(super) media_type: &'static str,
+    pub(super) text: String,
+    /// How much of it that is, in words.
+    pub(super) extent: &'static str,
+}
+
+impl Carried {
+    pub(super) fn of(document: &Document) -> Self {
+        // Fails only for maps whose keys are not text.
+        Self::fitting(serde_json::to_value(document).unwrap_or_default())
+    }
+
+    /// As much of a document as a page can carry.
+    fn fitting(mut json: Value) -> Self {
+        let mut carried = Self::with(&json, "whole");
+        for (extent, parts) in LEAVE_OUT {
+            if carried.text.len() > MOST_CARRIED {
+                for scenario in json["scenarios"].as_array_mut().into_iter().flatten() {
+                    parts
+                        .iter()
+                        .for_each(|it| drop_histograms(&mut scenario[it]));
+                }
+                carried = Self::with(&json, extent);
+            }
+        }
+        carried
+    }
+
+    fn with(document: &Value, extent: &'static str) -> Self {
+        let json = guarded(&document.to_string());
+        let (media_type, text) = match json.len() <= MOST_PLAIN {
+            true => (PLAIN, json),
+            false => (DEFLATED, deflated(&json)),
+        };
+        Self {
+            media_type,
+            text,
+            extent,
+        }
+    }
+}
+
+/// Takes every histogram out of a part of a document.
+fn drop_histograms(part: &mut Value) {
+    match part {
+        Value::Object(fields) => {
+            fields.remove("histogram");
+            fields.values_mut().for_each(drop_histograms);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_histograms),
+        _ => {}
+    }
+}
+
+/// JSON in which nothing ends the element that it stands in, and nothing hidden stands as it is. Both are
+/// within strings only, where each can be written as an escape that means the same.
+fn guarded(json: &str) -> String {
+    let mut guarded = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '<' || text::is_hidden(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                guarded.push_str(&format!("\\u{unit:04x}"));
+            }
+        } else {
+            guarded.push(c);
+        }
+    }
+    guarded
+}
+
+fn deflated(text: &str) -> String {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
+    encoder
+        .write_all(text.as_bytes())
+        .expect("memory takes everything");
+    BASE64.encode(&encoder.finish().expect("memory takes everything"))
+}
+
+/// The text that was deflated; nothing where it is none, or longer than a document can be.
+pub(super) fn inflated(text: &str) -> Option<String> {
+    let bytes = BASE64.decode(text.as_bytes()).ok()?;
+    let mut inflated = String::new();
+    let mut decoder = ZlibDecoder::new(&*bytes).take(MOST_INFLATED);
+    decoder.read_to_string(&mut inflated).ok()?;
+    Some(inflated)
+}
+
+/// The JSON of the document that a page carries; nothing where the text is no such page, or was cut off.
+#[must_use]
+pub fn embedded(page: &str) -> Option<String> {
+    let (before, rest) = page.split_once(r#"" id="loadgen-result">"#)?;
+    let (_, media_type) = before.rsplit_once(r#"<script type=""#)?;
+    let (carried, _) = rest.split_once("</script>")?;
+    match media_type {
+        PLAIN => Some(carried.to_owned()),
+        DEFLATED => inflated(carried),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Something that does not get smaller, as what was deflated.
+    fn histogram(random: &mut fastrand::Rng, length: usize) -> Value {
+        (0..length)
+            .map(|_| random.alphanumeric())
+            .collect::<String>()
+            .into()
+    }
+
+    /// What is carried of a document whose points and whose steps have histograms as long as this.
+    fn carried(points: usize, steps: usize) -> (&'static str, Value) {
+        let mut random = fastrand::Rng::with_seed(3);
+        let mut list = |length: usize| -> Value {
+            (0..600)
+                .map(|_| json!({"response_time_us": {"max": 3.5, "histogram": histogram(&mut random, length)}}))
+                .collect()
+        };
+        let json = json!({"scenarios": [{
+            "series": list(points), "steps": list(steps), "response_time_us": {"histogram": "whole"},
+        }]});
+        let carried = Carried::fitting(json);
+        assert!(carried.text.len() <= MOST_CARRIED);
+        let json = match carried.media_type {
+            PLAIN => carried.text,
+            _ => inflated(&carried.text).unwrap(),
+        };
+        let mut json: Value = serde_json::from_str(&json).unwrap();
+        let scenario = json["scenarios"][0].take();
+        assert_eq!(scenario["response_time_us"]["histogram"], "whole");
+        assert_eq!(scenario["series"][599]["response_time_us"]["max"], 3.5);
+        (carried.extent, scenario)
+    }
+
+    #[test]
+    fn histograms_are_left_out_as_far_as_they_do_not_fit() {
+        let has = |part: &Value| part[0]["response_time_us"].get("histogram").is_some();
+        for (points, steps, is_whole, has_points, has_steps) in [
+            (400, 400, true, true, true),
+            (4_000, 400, false, false, true),
+            (4_000, 4_000, false, false, false),
+        ] {
+            let (extent, scenario) = carried(points, steps);
+            assert_eq!(extent == "whole", is_whole, "{extent}");
+            assert_eq!(has(&scenario["series"]), has_points, "{points}");
+            assert_eq!(has(&scenario["steps"]), has_steps, "{steps}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+// One chart in the page: drawing it, zooming it, and what is in its legend.
+
+// By its name in the page: what makes a chart of a scenario, for so much width, and the statistics whose
+// histograms it needs.
+const KINDS = {
+  time: { make: timeChart, statistics: (it) => it.series.map((point) => point.response_time_us) },
+  percentiles: { make: percentilesChart, statistics: (it) => [it.response_time_us, it.service_time_us] },
+  backends: { make: backendsChart, statistics: () => [] },
+  timeline: { make: timelineChart, statistics: () => [] },
+  connections: { make: connectionsChart, statistics: () => [] },
+};
+
+// A sheet of A4 has so many of a browser's points within its margins.
+const PAPER = 690;
+
+class Chart {
+  constructor(figure) {
+    this.figure = figure;
+    this.kind = figure.dataset.chart;
+    this.scenario = Number(figure.dataset.scenario);
+    this.canvas = figure.querySelector(".canvas");
+    this.legend = figure.querySelector(".legend");
+    this.data = figure.querySelector(".data");
+    this.zoom = [0, 100];
+    this.selected = {};
+    this.isSeen = false;
+    this.turn = Promise.resolve();
+    this.data.addEventListener("toggle", () => this.fillTable());
+    this.canvas.addEventListener("keydown", (event) => this.press(event));
+    new ResizeObserver(() => this.resized()).observe(this.canvas);
+  }
+
+  // Draws what is newest, after what is being drawn.
+  draw() {
+    this.turn = this.turn.then(() => this.drawNow()).catch((error) => {
+      this.canvas.textContent = "This chart could not be drawn.";
+      console.error(error);
+    });
+    return this.turn;
+  }
+
+  async drawNow() {
+    const result = newest;
+    if (!result?.scenarios[this.scenario] || this.canvas.clientWidth === 0) return;
+    this.isSeen = true;
+    const echarts = await withLibrary();
+    await readAll(KINDS[this.kind].statistics(result.scenarios[this.scenario]));
+    this.result = result;
+    this.paint(this.canvas.clientWidth, echarts);
+  }
+
+  // Paints what was read. Does not wait for anything: a printer does not either.
+  paint(width, echarts) {
+    const scenario = this.result.scenarios[this.scenario];
+    this.made = KINDS[this.kind].make(scenario, width, this.selected);
+    this.width = width;
+    this.canvas.style.height = `${this.made.height}px`;
+    if (!this.instance) {
+      this.instance = echarts.init(this.canvas);
+      this.instance.on("datazoom", () => this.zoomed());
+      // What lies on one axis of time is zoomed and pointed at together.
+      if (this.made.zooms && this.kind !== "timeline") {
+        this.instance.group = `scenario-${this.scenario}`;
+        echarts.connect(this.instance.group);
+      }
+    } else {
+      this.instance.resize({ width, height: this.made.height });
+    }
+    // What has nothing to be drawn of it is nothing to choose.
+    const isDrawn = ({ name }) => this.made.option.series.some((it) => it.name === name && it.data.some(([, y]) => y !== null));
+    this.made.legend = this.made.legend.filter(isDrawn);
+    for (const { name, isOff } of this.made.legend) this.selected[name] ??= !isOff;
+    this.instance.setOption(this.option(), { notMerge: true });
+    this.fitAxes();
+    this.fillLegend();
+    this.fillTable();
+  }
+
+  option() {
+    const { option, zooms, height } = this.made;
+    const all = [option.xAxis].flat().map((_, index) => index);
+    const zoom = { xAxisIndex: all, start: this.zoom[0], end: this.zoom[1], filterMode: "none" };
+    const isFine = matchMedia("(pointer: fine)").matches;
+    return {
+      animation: false,
+      backgroundColor: "transparent",
+      textStyle: { fontFamily: getComputedStyle(document.body).fontFamily },
+      axisPointer: { link: [{ xAxisIndex: "all" }] },
+      legend: { show: false, selected: this.selected },
+      ...(zooms ? {
+        dataZoom: [
+          { ...zoom, type: "slider", top: height - 24, height: 14, left: [option.grid].flat()[0].left, right: 16, showDetail: false, brushSelect: false, borderColor: color("line"), fillerColor: "rgba(120,140,180,.18)", handleSize: "120%", handleStyle: { color: color("paper"), borderColor: color("soft") }, moveHandleSize: 0, dataBackground: { lineStyle: { opacity: 0 }, areaStyle: { opacity: 0 } }, selectedDataBackground: { lineStyle: { opacity: 0 }, areaStyle: { opacity: 0 } } },
+          // On a phone a finger that moves over a chart means the page.
+          ...(isFine ? [{ ...zoom, type: "inside", zoomOnMouseWheel: "ctrl", moveOnMouseWheel: false }] : []),
+        ],
+      } : {}),
+      ...option,
+      tooltip: {
+        trigger: "axis", confine: true, transitionDuration: 0, padding: [6, 10],
+        backgroundColor: color("paper"), borderColor: color("line"), extraCssText: "box-shadow: 0 2px 10px rgba(0,0,0,.18)",
+        ...option.tooltip,
+      },
+    };
+  }
+
+  // Figures stand at round times, whatever part is shown.
+  fitAxes() {
+    if (!this.made.zooms) return;
+    const axes = [this.made.option.xAxis].flat();
+    const [{ min, max }] = axes;
+    const range = ((max - min) * (this.zoom[1] - this.zoom[0])) / 100;
+    const interval = secondsApart(range, Math.max(2, this.width / 90));
+    const isRound = (value) => Math.abs(value / interval - Math.round(value / interval)) < 1e-6;
+    const formatter = (value) => (isRound(value) ? seconds(value) : "");
+    this.instance.setOption({ xAxis: axes.map(() => ({ interval, axisLabel: { formatter } })) });
+  }
+
+  zoomed() {
+    const { start, end } = this.instance.getOption().dataZoom[0];
+    if (start === this.zoom[0] && end === this.zoom[1]) return;
+    this.zoom = [start, end];
+    this.fitAxes();
+  }
+
+  press(event) {
+    if (!this.made?.zooms || event.ctrlKey || event.metaKey || event.altKey) return;
+    const [start, end] = this.zoom;
+    const [wide, middle] = [end - start, (start + end) / 2];
+    const around = (size) => [middle - size / 2, middle + size / 2];
+    const moved = {
+      "+": around(wide / 2), "=": around(wide / 2), "-": around(wide * 2), 0: [0, 100],
+      ArrowLeft: [start - wide / 4, end - wide / 4], ArrowRight: [start + wide / 4, end + wide / 4],
+    }[event.key];
+    if (!moved) return;
+    event.preventDefault();
+    const size = Math.min(100, Math.max(0.2, moved[1] - moved[0]));
+    const from = Math.min(100 - size, Math.max(0, moved[0]));
+    this.instance.dispatchAction({ type: "dataZoom", start: from, end: from + size });
+  }
+
+  fillLegend() {
+    const entries = this.made.legend.map(({ name, paint, shape }) => {
+      const button = element("button", { type: "button", "aria-pressed": this.selected[name] }, swatch(paint, shape), name);
+      button.addEventListener("click", () => {
+        this.selected[name] = !this.selected[name];
+        button.setAttribute("aria-pressed", this.selected[name]);
+        if (this.made.stacks) this.draw();
+        else this.instance.dispatchAction({ type: "legendToggleSelect", name });
+      });
+      return button;
+    });
+    if (this.made.scale) entries.push(element("span", { class: "scale" }, element("i"), this.made.scale));
+    const caption = this.figure.querySelector("figcaption");
+    if (this.made.zooms && caption.children.length === 1) caption.append(element("small", { text: "zoom: ctrl + wheel, or + − ← → 0" }));
+    this.legend.replaceChildren(...entries);
+  }
+
+  // What is drawn, in figures: made when it is asked for.
+  fillTable() {
+    if (!this.data.open || !this.made) return;
+    const { headings, rows } = this.made.table;
+    const cells = (row) => row.map((text, index) => (index === 0 ? element("th", { scope: "row", text }) : element("td", { text })));
+    const head = element("tr", {}, ...headings.map((text) => element("th", { scope: "col", text })));
+    this.data.querySelector(".grid").replaceChildren(element("table", {},
+      element("caption", { text: this.figure.querySelector("figcaption span").textContent }),
+      element("thead", {}, head),
+      element("tbody", {}, ...rows.map((row) => element("tr", {}, ...cells(row)))),
+    ));
+  }
+
+  resized() {
+    if (this.isSeen && !this.isOnPaper && this.canvas.clientWidth !== this.width) this.draw();
+  }
+
+  // As it is to be printed: in light colours, as wide as the paper.
+  toPaper() {
+    this.isOnPaper = true;
+    if (this.instance) this.paint(PAPER);
+  }
+
+  fromPaper() {
+    this.isOnPaper = false;
+    if (this.instance) this.paint(this.canvas.clientWidth);
+  }
+}

@@ -1,0 +1,182 @@
+// What charts have in common: axes, lines, marks, and the points of a run over time.
+
+const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+const log = Math.log10;
+
+function element(name, { text, ...attributes } = {}, ...children) {
+  const made = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  made.append(...children);
+  return made;
+}
+
+function swatch(paint, shape) {
+  const made = element("i", { class: `swatch ${shape ?? ""}` });
+  made.style.color = paint;
+  return made;
+}
+
+// What is shown where the pointer is: a title, and a row for each series that has something there.
+function tip(title, rows) {
+  const shown = element("div", { class: "tip" }, element("b", { text: title }));
+  for (const [paint, name, value] of rows) {
+    shown.append(element("div", {}, swatch(paint, "block"), element("span", { text: name }), element("em", { text: value })));
+  }
+  return shown;
+}
+
+// Where figures of time stand on a logarithmic axis: at round ones, three of them or more.
+function timeTicks(low, high) {
+  const halves = Array.from({ length: 18 }, (_, index) => 1 + index / 2);
+  const finer = [[1], [1, 2, 5], [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9], halves, Array.from({ length: 90 }, (_, index) => 1 + index / 10)];
+  const ticksOf = (steps) => {
+    const powers = Array.from({ length: Math.floor(high) - Math.floor(low) + 1 }, (_, index) => Math.floor(low) + index);
+    const ticks = powers.flatMap((power) => steps.map((step) => power + log(step)));
+    return ticks.filter((it) => it >= low && it <= high);
+  };
+  return finer.map(ticksOf).find((it) => it.length >= 3) ?? [];
+}
+
+// The ends of such an axis for these times: some room beyond them, and not so little between them that noise
+// would look like something.
+function timeRange(times) {
+  const [low, high] = [log(Math.min(...times)), log(Math.max(...times))];
+  const room = Math.max(0.06, (0.3 - (high - low)) / 2);
+  return [low - room, high + room];
+}
+
+// So far apart are marks on an axis of so many seconds that has room for so many.
+function secondsApart(range, room) {
+  const steps = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200];
+  return steps.find((it) => range / it <= room) ?? Math.ceil(range / room / 86_400) * 86_400;
+}
+
+const axisText = () => ({ color: color("soft"), fontSize: 11, fontFamily: "inherit" });
+
+function titleAt(text, top, left) {
+  return { text, top, left, padding: 0, textStyle: { color: color("soft"), fontSize: 11, fontWeight: "normal" } };
+}
+
+// An axis of seconds under one part of a chart; figures stand at the lowest only.
+function timeAxis(gridIndex, from, to, isLowest) {
+  return {
+    gridIndex, type: "value", min: from, max: to,
+    axisLine: { lineStyle: { color: color("line") } },
+    axisTick: { show: isLowest },
+    splitLine: { show: false },
+    axisPointer: { show: true, label: { show: false }, lineStyle: { color: color("soft"), type: "solid" } },
+    axisLabel: { ...axisText(), show: isLowest, hideOverlap: true },
+  };
+}
+
+function valueAxis(gridIndex, format, more) {
+  return {
+    gridIndex, type: "value", min: 0, splitNumber: 2,
+    axisLabel: { ...axisText(), formatter: format },
+    splitLine: { lineStyle: { color: color("faint") } },
+    axisLine: { show: false }, axisTick: { show: false },
+    axisPointer: { show: false },
+    ...more,
+  };
+}
+
+function logAxis(gridIndex, low, high) {
+  const customValues = timeTicks(low, high);
+  return {
+    gridIndex, type: "value", min: low, max: high,
+    axisLine: { show: false }, axisTick: { show: false },
+    axisLabel: { ...axisText(), customValues, formatter: (it) => micros(10 ** it) },
+    splitLine: { show: false },
+    axisPointer: { show: false },
+  };
+}
+
+// Lines across at the figures of a logarithmic axis, for what draws itself.
+function linesAcross(api, from, to, low, high) {
+  return timeTicks(low, high).map((tick) => {
+    const [x1, y] = api.coord([from, tick]);
+    const [x2] = api.coord([to, tick]);
+    return { type: "line", shape: { x1, y1: y, x2, y2: y }, style: { stroke: color("line"), lineWidth: 1, opacity: 0.7 }, silent: true };
+  });
+}
+
+function line(name, paint, data, more) {
+  return {
+    name, type: "line", data, color: paint,
+    showSymbol: data.length <= 60, symbol: "circle", symbolSize: 4,
+    lineStyle: { width: 1.6 }, emphasis: { disabled: true }, z: 4, ...more,
+  };
+}
+
+// Areas on top of one another: of each that is shown, the sum of itself and those below it. The lowest is
+// drawn last, over the others.
+function stacked(entries, moments, selected, valueOf) {
+  const sums = moments.map(() => 0);
+  return entries.map(({ name, paint }, index) => {
+    const isShown = selected[name] ?? true;
+    const data = moments.map((moment, at) => {
+      const value = valueOf(moment, index);
+      if (isShown) sums[at] += value ?? 0;
+      return [moment.x, value === null ? null : sums[at]];
+    });
+    return line(name, paint, data, { showSymbol: moments.length === 1, z: 4 - index / 1000, lineStyle: { width: 0 }, areaStyle: { opacity: 1 } });
+  });
+}
+
+// What was done while the scenario was measured, as lines in every part of a chart. The highest part names
+// them, as far as the names do not lie over one another.
+function marked(option, marks, from, to) {
+  let free = -Infinity;
+  const shown = marks.filter(({ at }) => at >= from && at <= to);
+  const named = shown.map((it) => {
+    const isNamed = (it.at - free) / (to - from || 1) > 0.12;
+    if (isNamed) free = it.at;
+    return { ...it, isNamed };
+  });
+  if (named.length === 0) return;
+  const parts = new Set();
+  for (const series of option.series) {
+    const part = series.xAxisIndex ?? 0;
+    if (parts.has(part) || series.type === "custom") continue;
+    parts.add(part);
+    series.markLine = {
+      silent: true, symbol: "none", animation: false,
+      data: named.map(({ at, text, isReturn, isNamed }) => ({
+        xAxis: at,
+        name: text,
+        lineStyle: { color: color("ink"), type: isReturn ? "dotted" : "dashed", width: 1 },
+        label: { show: part === 0 && isNamed, formatter: text.slice(0, 28), position: "end", color: color("ink"), fontSize: 11, distance: 3 },
+      })),
+    };
+  }
+}
+
+// Where the highest part of a chart begins: below its title, and the names of events.
+const topOf = (marks) => (marks.length > 0 ? 40 : 20);
+
+function marksOf(scenario) {
+  const marks = (scenario.events ?? []).flatMap((it) => [
+    ...(it.done_s === undefined ? [] : [{ at: it.done_s, text: it.event }]),
+    ...(it.ready_s === undefined ? [] : [{ at: it.ready_s, text: `${it.backend ?? it.event} ready`, isReturn: true }]),
+  ]);
+  return marks.sort((one, other) => one.at - other.at);
+}
+
+// The points of a run over time. The last may cover less than it stands for: rates are of what was measured.
+function pointsOver(scenario) {
+  return scenario.series.map((point) => {
+    const end = Math.min(point.t_s + point.seconds, Math.max(scenario.duration_s, point.t_s));
+    const covered = end - point.t_s;
+    // The rest of a second tells no rate: it would look like a fall.
+    const isTold = covered >= 0.5 * point.seconds;
+    return {
+      ...point, from: point.t_s, to: point.t_s + point.seconds, middle: point.t_s + covered / 2,
+      perSecond: (many) => (isTold ? many / covered : null),
+      rate: (many) => (isTold ? rate(many / covered) : `${count(many)} in ${seconds(covered)}`),
+    };
+  });
+}
+
+const pointAt = (points, x) => points.findLast((it) => it.from <= x) ?? points[0];
+const span = (point) => `${seconds(point.from)} – ${seconds(point.to)}`;

@@ -1,0 +1,143 @@
+//! The generator and its machine, and the plan that was run.
+
+use super::super::super::document::{Document, SinkKind};
+use super::super::{Fact, generator as generator_in_short, overview};
+use super::{Block, Cell, Column, Grid, Section, times};
+use crate::units::human;
+
+/// How the generator itself fared: its workers, its lateness, where its figures went.
+pub(super) fn generator(document: &Document) -> Vec<Section> {
+    let generator = &document.run.generator;
+    let throttled = generator.throttled_share.filter(|it| *it > 0.0);
+    let throttled = throttled.map(|share| {
+        Fact::new(
+            "throttled",
+            format!(
+                "for {} of the time, by a control group's quota",
+                human::percent(share)
+            ),
+        )
+    });
+    let facts = [
+        Some(generator_in_short::fact(document)),
+        Some(Fact::new("pacing", &*generator.pacing)),
+        throttled,
+    ];
+    let headings = [
+        "busy",
+        "waited awake",
+        "without a processor",
+        "longest stall",
+    ];
+    let mut grid = Grid::of_figures(
+        "Workers: parts of their time on a processor",
+        "worker",
+        &headings,
+    );
+    for (number, worker) in generator.per_worker.iter().enumerate() {
+        let cells = [
+            Cell::of(human::percent(worker.cpu_busy)).with_bar(worker.cpu_busy),
+            Cell::or_nothing(worker.cpu_waiting.map(human::percent)),
+            Cell::of(human::percent(worker.cpu_starved)),
+            Cell::time(Some(worker.longest_stall_us)),
+        ];
+        grid.row(number.to_string(), cells);
+    }
+    let blocks = [
+        Block::facts(facts.into_iter().flatten()),
+        grid.without_empty_columns().block(),
+        lateness(document),
+        sinks(document),
+    ];
+    vec![Section::new("", blocks.into_iter().flatten().collect())]
+}
+
+/// What of the times is the generator's own doing.
+fn lateness(document: &Document) -> Option<Block> {
+    let scenarios = &document.scenarios;
+    let mut grid = times::grid("The generator's own part of the times", "scenario");
+    for scenario in scenarios {
+        let title = overview::title(scenario, scenarios);
+        let parts = [
+            ("start lag", &scenario.start_lag_us),
+            ("send lag", &scenario.send_lag_us),
+            ("read lag", &scenario.read_lag_us),
+            ("all three of a request", &scenario.generator_us),
+        ];
+        for (label, statistics) in parts {
+            if let Some(statistics) = statistics {
+                grid.row(format!("{title}: {label}"), times::cells(statistics, None));
+            }
+        }
+    }
+    grid.without_empty_columns().block()
+}
+
+/// Where figures went while the run was under way.
+fn sinks(document: &Document) -> Option<Block> {
+    let columns = [
+        ("to", Column::Text),
+        ("failed", Column::Figure),
+        ("rejected", Column::Figure),
+        ("short", Column::Figure),
+    ];
+    let mut grid = Grid::new(
+        "Where figures went while the run was under way",
+        "sink",
+        &columns,
+    );
+    let counted = |count: Option<u64>| count.map_or_else(|| Cell::of(""), Cell::count_of_bad);
+    for it in &document.run.sinks {
+        let cells = [
+            Cell::of(&*it.to),
+            counted(it.failed),
+            counted(it.rejected),
+            counted(it.short),
+        ];
+        grid.row(
+            match it.kind {
+                SinkKind::Statsd => "StatsD",
+                SinkKind::Prometheus => "Prometheus",
+                SinkKind::Otlp => "OTLP",
+                SinkKind::Graphite => "Graphite",
+            },
+            cells,
+        );
+    }
+    grid.without_empty_columns().block()
+}
+
+/// The plan as it was run.
+pub(super) fn plan(document: &Document) -> Section {
+    // Fails only for maps whose keys are not text.
+    let text = serde_json::to_string_pretty(&document.run.plan).unwrap_or_default();
+    let title = "The plan as it was run: defaults, profiles and flags applied, secrets left out";
+    Section::new("", vec![Block::Text { title, text }])
+}
+
+/// The machine that made the load, and the run's own name.
+pub(super) fn host(document: &Document) -> Section {
+    let run = &document.run;
+    let host = &run.host;
+    let system = [Some(&host.os), host.kernel.as_ref(), Some(&host.arch)];
+    let system: Vec<&str> = system.into_iter().flatten().map(String::as_str).collect();
+    let cores = host.cores.map(|it| human::counted(it, "core"));
+    let memory = host.memory_bytes.map(human::bytes);
+    let size: Vec<String> = cores.into_iter().chain(memory).collect();
+    let took = human::micros(run.duration_s.max(0.0) * 1e6);
+    let facts = [
+        Some(Fact::new("run", &*run.id)),
+        Some(Fact::new("began", &*run.started_at)),
+        Some(Fact::new("took", took)),
+        Some(Fact::new("loadgen", &*run.version)),
+        host.hostname.as_deref().map(|it| Fact::new("machine", it)),
+        Some(Fact::new("system", system.join(" "))),
+        (!size.is_empty()).then(|| Fact::new("size", size.join(", "))),
+    ];
+    Section::new(
+        "",
+        Block::facts(facts.into_iter().flatten())
+            .into_iter()
+            .collect(),
+    )
+}

@@ -1,0 +1,483 @@
+//! A document as a page shows it: what the summary says, in full, and where its charts are.
+//!
+//! Owns which chapters there are and in which order. A page has room: nothing is left out because it
+//! would not fit on a screen, and what is capped says so.
+
+mod balance;
+mod failures;
+mod judged;
+mod machine;
+mod peers;
+mod times;
+
+use serde::Serialize;
+
+use super::super::document::{Document, LoadModel, Scenario, Status};
+use super::{Fact, Headline, Table, Tone, overview};
+use crate::units::human;
+
+/// With more scenarios than this, each is folded up: they can be compared in the table before them.
+const MOST_UNFOLDED: usize = 4;
+/// Rows of one table. Whoever needs more reads the document.
+const MOST_ROWS: usize = 1_000;
+
+/// All that a page shows of a document.
+#[derive(Debug, Serialize)]
+pub(in crate::report) struct Page {
+    title: String,
+    version: String,
+    /// When the run began.
+    begun: String,
+    verdict: Verdict,
+    /// What is to be seen first.
+    figures: Vec<Figure>,
+    chapters: Vec<Chapter>,
+}
+
+/// The verdict and why.
+#[derive(Debug, Serialize)]
+struct Verdict {
+    word: &'static str,
+    /// A word for it that layout goes by.
+    class: &'static str,
+    what: String,
+    reasons: Vec<String>,
+    /// Where there are no reasons.
+    sentence: &'static str,
+    warnings: Vec<String>,
+}
+
+/// A figure to be seen first.
+#[derive(Debug, Serialize)]
+struct Figure {
+    label: &'static str,
+    text: String,
+    tone: Tone,
+}
+
+/// What has an entry of its own in the table of contents.
+#[derive(Debug, Serialize)]
+struct Chapter {
+    /// Names it within the page.
+    id: String,
+    title: String,
+    /// What belongs to the title and is no part of the name.
+    about: String,
+    is_folded: bool,
+    sections: Vec<Section>,
+}
+
+/// What belongs together; without a title where it is all of a chapter.
+#[derive(Debug, Default, Serialize)]
+struct Section {
+    title: &'static str,
+    blocks: Vec<Block>,
+}
+
+/// Something to say or to show.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Block {
+    Facts {
+        facts: Vec<Fact>,
+    },
+    Sentence {
+        text: String,
+    },
+    Grid(Grid),
+    Chart(Chart),
+    /// A text as it is, folded up.
+    Text {
+        title: &'static str,
+        text: String,
+    },
+}
+
+/// A table.
+#[derive(Debug, Serialize)]
+struct Grid {
+    caption: String,
+    /// What stands above the labels.
+    label: &'static str,
+    headings: Vec<Heading>,
+    rows: Vec<Row>,
+    /// What is to be known of it, a sentence each.
+    notes: Vec<String>,
+}
+
+/// What stands above a column.
+#[derive(Debug, Serialize)]
+struct Heading {
+    text: String,
+    column: Column,
+}
+
+/// What a column holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Column {
+    Figure,
+    Text,
+    /// What somebody else said or wrote, as it is.
+    Code,
+}
+
+/// What there is to say of one thing.
+#[derive(Debug, Serialize)]
+struct Row {
+    label: String,
+    /// Whether it belongs to a row above.
+    indent: bool,
+    tone: Tone,
+    /// One for each column.
+    cells: Vec<Cell>,
+}
+
+#[derive(Debug, Serialize)]
+struct Cell {
+    text: String,
+    tone: Tone,
+    /// A part of one that is drawn beside it.
+    bar: Option<f64>,
+}
+
+/// Where a chart goes. What is drawn in it the page's script takes from the document.
+#[derive(Debug, Serialize)]
+struct Chart {
+    chart: &'static str,
+    /// The place of its scenario in the document.
+    scenario: usize,
+    caption: &'static str,
+    /// What it shows, for those who do not see it.
+    about: String,
+}
+
+impl Page {
+    /// All of a document that a page shows.
+    pub(in crate::report) fn of(document: &Document) -> Self {
+        let scenarios = &document.scenarios;
+        let headline = Headline::of(document);
+        let mut chapters: Vec<Chapter> = judged::chapter(document).into_iter().collect();
+        if scenarios.len() > 1 {
+            chapters.push(Chapter::new(
+                "scenarios",
+                "Scenarios",
+                overview_of(document),
+            ));
+        }
+        let of_each = scenarios.iter().enumerate();
+        chapters.extend(of_each.map(|(place, it)| of_scenario(document, place, it)));
+        chapters.push(Chapter::new(
+            "generator",
+            "Generator",
+            machine::generator(document),
+        ));
+        chapters.push(Chapter::new("plan", "Plan", vec![machine::plan(document)]));
+        chapters.push(Chapter::new(
+            "machine",
+            "Machine and version",
+            vec![machine::host(document)],
+        ));
+        let verdict = Verdict::of(headline);
+        Self {
+            title: format!("{}: {}", verdict.what, verdict.word),
+            version: document.run.version.clone(),
+            begun: to_the_second(&document.run.started_at),
+            figures: figures(document),
+            verdict,
+            chapters,
+        }
+    }
+}
+
+impl Verdict {
+    fn of(headline: Headline) -> Self {
+        Self {
+            word: headline.word(),
+            class: match headline.status {
+                Status::Pass if headline.is_stopped => "doubtful",
+                Status::Pass => "good",
+                Status::Fail => "bad",
+                Status::Invalid => "doubtful",
+            },
+            sentence: match headline.status {
+                Status::Pass if headline.is_stopped => "Every condition holds, as far as it went.",
+                Status::Pass => "Every condition holds.",
+                Status::Fail | Status::Invalid => "",
+            },
+            what: headline.text,
+            reasons: headline.reasons,
+            warnings: headline.warnings,
+        }
+    }
+}
+
+impl Chapter {
+    fn new(id: &str, title: &str, sections: Vec<Section>) -> Self {
+        Self {
+            id: id.to_owned(),
+            title: title.to_owned(),
+            about: String::new(),
+            is_folded: false,
+            sections,
+        }
+    }
+}
+
+impl Section {
+    fn new(title: &'static str, blocks: Vec<Block>) -> Self {
+        Self { title, blocks }
+    }
+}
+
+impl Block {
+    /// Facts, where there are any.
+    fn facts(facts: impl IntoIterator<Item = Fact>) -> Option<Self> {
+        let facts: Vec<Fact> = facts.into_iter().collect();
+        (!facts.is_empty()).then_some(Self::Facts { facts })
+    }
+
+    fn sentence(text: impl Into<String>) -> Self {
+        Self::Sentence { text: text.into() }
+    }
+
+    fn chart(chart: &'static str, scenario: usize, caption: &'static str, about: String) -> Self {
+        Self::Chart(Chart {
+            chart,
+            scenario,
+            caption,
+            about,
+        })
+    }
+}
+
+impl Grid {
+    /// A table without rows, its columns being of figures.
+    fn of_figures(caption: impl Into<String>, label: &'static str, headings: &[&str]) -> Self {
+        let headings: Vec<_> = headings.iter().map(|it| (*it, Column::Figure)).collect();
+        Self::new(caption, label, &headings)
+    }
+
+    /// A table without rows.
+    fn new(caption: impl Into<String>, label: &'static str, headings: &[(&str, Column)]) -> Self {
+        let headings = headings.iter().map(|(text, column)| Heading {
+            text: (*text).to_owned(),
+            column: *column,
+        });
+        Self {
+            caption: caption.into(),
+            label,
+            headings: headings.collect(),
+            rows: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// A row, a cell for each column.
+    fn row(&mut self, label: impl Into<String>, cells: impl Into<Vec<Cell>>) -> &mut Row {
+        self.rows.push(Row {
+            label: label.into(),
+            indent: false,
+            tone: Tone::Plain,
+            cells: cells.into(),
+        });
+        let last = self.rows.len() - 1;
+        &mut self.rows[last]
+    }
+
+    /// The same without the rows that are too many, and with a sentence that says so.
+    fn capped(mut self) -> Self {
+        let more = self.rows.len().saturating_sub(MOST_ROWS);
+        if more > 0 {
+            self.rows.truncate(MOST_ROWS);
+            self.notes.push(format!(
+                "{} more are not shown; the document that this page carries has them.",
+                human::count(more as u64)
+            ));
+        }
+        self
+    }
+
+    /// The same without columns that have nothing to say.
+    fn without_empty_columns(mut self) -> Self {
+        let is_kept: Vec<bool> = (0..self.headings.len())
+            .map(|column| {
+                self.rows
+                    .iter()
+                    .any(|row| !row.cells[column].text.is_empty())
+            })
+            .collect();
+        let mut kept = is_kept.iter();
+        self.headings.retain(|_| kept.next() == Some(&true));
+        for row in &mut self.rows {
+            let mut kept = is_kept.iter();
+            row.cells.retain(|_| kept.next() == Some(&true));
+        }
+        self
+    }
+
+    /// As a block, where it has rows.
+    fn block(self) -> Option<Block> {
+        (!self.rows.is_empty()).then(|| Block::Grid(self.capped()))
+    }
+}
+
+impl Cell {
+    fn of(text: impl Into<String>) -> Self {
+        Self {
+            text: text.into(),
+            tone: Tone::Plain,
+            bar: None,
+        }
+    }
+
+    /// Nothing, where there is nothing to say.
+    fn or_nothing(text: Option<impl Into<String>>) -> Self {
+        Self::of(text.map(Into::into).unwrap_or_default())
+    }
+
+    fn count(count: u64) -> Self {
+        Self::of(human::count(count))
+    }
+
+    /// A count of what should not be.
+    fn count_of_bad(count: u64) -> Self {
+        let tone = if count > 0 { Tone::Bad } else { Tone::Plain };
+        Self {
+            tone,
+            ..Self::count(count)
+        }
+    }
+
+    /// A time in microseconds, where there is one.
+    fn time(us: Option<f64>) -> Self {
+        Self::or_nothing(us.map(human::micros))
+    }
+
+    fn seconds(s: Option<f64>) -> Self {
+        Self::time(s.map(|s| s * 1e6))
+    }
+
+    fn toned(self, tone: Tone) -> Self {
+        Self { tone, ..self }
+    }
+
+    fn with_bar(self, part: f64) -> Self {
+        Self {
+            bar: Some(part.clamp(0.0, 1.0)),
+            ..self
+        }
+    }
+}
+
+/// A table of the summary.
+impl From<&Table> for Grid {
+    fn from(table: &Table) -> Self {
+        let headings: Vec<&str> = table.columns.iter().map(|it| &*it.heading).collect();
+        let mut grid = Self::of_figures(table.title, "", &headings);
+        for row in &table.rows {
+            let cells = row.cells.iter().map(|cell| {
+                let text = cell.text.clone().unwrap_or_default();
+                let mark = cell.mark.map(String::from).unwrap_or_default();
+                Cell::of(text + &mark)
+            });
+            grid.row(&row.label, cells.collect::<Vec<_>>()).tone = row.tone;
+        }
+        grid
+    }
+}
+
+/// A moment as a document has it, `2026-11-20T19:32:18.123456Z`, to be read: `2026-11-20 19:32:18 UTC`.
+fn to_the_second(moment: &str) -> String {
+    match (moment.get(..10), moment.get(11..19)) {
+        (Some(day), Some(time)) => format!("{day} {time} UTC"),
+        _ => moment.to_owned(),
+    }
+}
+
+/// What is to be seen first.
+fn figures(document: &Document) -> Vec<Figure> {
+    let total = &document.total;
+    let ledger = &total.ledger;
+    let times = &total.response_time_us;
+    let figure = |label, text: String| Figure {
+        label,
+        text,
+        tone: Tone::Plain,
+    };
+    let bad = |label, count: u64| Figure {
+        tone: if count > 0 { Tone::Bad } else { Tone::Plain },
+        ..figure(label, human::count(count))
+    };
+    let mut figures = vec![
+        figure("planned", human::count(ledger.planned)),
+        figure("ok", human::count(ledger.completed)),
+        bad("failed", ledger.failed),
+    ];
+    let others = [
+        ("unanswered", total.unanswered),
+        ("dropped", ledger.dropped),
+        ("interrupted", ledger.interrupted),
+    ];
+    figures.extend(
+        others
+            .into_iter()
+            .filter(|it| it.1 > 0)
+            .map(|(label, count)| bad(label, count)),
+    );
+    figures.push(figure("throughput", human::rate(total.throughput_per_s)));
+    let times = [
+        ("p50", times.p50),
+        ("p95", times.p95),
+        ("p99", times.p99),
+        ("max", times.max),
+    ];
+    figures.extend(
+        times
+            .into_iter()
+            .filter_map(|(label, us)| Some(figure(label, human::micros(us?)))),
+    );
+    figures
+}
+
+/// A row for each scenario, all together, and who answered which.
+fn overview_of(document: &Document) -> Vec<Section> {
+    let mut grid = Grid::from(&overview::table(document));
+    grid.caption = "Each scenario, and all together".to_owned();
+    grid.label = "scenario";
+    let grid = grid.without_empty_columns();
+    let mut blocks: Vec<Block> = grid.block().into_iter().collect();
+    blocks.extend(peers::matrix(document));
+    vec![Section::new("", blocks)]
+}
+
+/// Everything of one scenario.
+fn of_scenario(document: &Document, place: usize, scenario: &Scenario) -> Chapter {
+    let sections = [
+        Some(times::section(scenario)),
+        Some(times::over_time(place, scenario)),
+        times::curves(place, scenario),
+        failures::section(scenario),
+        times::steps(scenario),
+        failures::checks(scenario),
+        peers::backends(place, scenario),
+        balance::expectations(scenario),
+        balance::events(place, scenario),
+        peers::connections(document, place, scenario),
+    ];
+    let title = overview::title(scenario, &document.scenarios);
+    let load = match scenario.load_model {
+        LoadModel::Closed => "closed model",
+        LoadModel::Open => "open model",
+    };
+    Chapter {
+        id: format!("scenario-{place}"),
+        about: match title == scenario.name {
+            true => format!("{}, {load}", scenario.protocol),
+            false => load.to_owned(),
+        },
+        title,
+        is_folded: document.scenarios.len() > MOST_UNFOLDED,
+        sections: sections.into_iter().flatten().collect(),
+    }
+}

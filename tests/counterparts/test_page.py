@@ -1,0 +1,206 @@
+"""`loadgen run --out html=FILE`, opened in Chromium: what is drawn is what the document says."""
+
+import http.server
+import json
+import math
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import threading
+import unittest
+
+from harness import LOADGEN, PATIENCE, tool
+
+# What a server could say to run something in a page that shows it.
+HARMFUL = "</script><script>harmed=true</script><img src=x onerror=harmed=true>"
+
+
+class Report:
+    """A run's report in the browser, and the document that came with it. Use it in a `with`.
+
+    Pictures of it go to a folder of this name in the one that PAGE_PICTURES names.
+    """
+
+    def __init__(self, name, *flags, expect=(0, 99)):
+        self._folder = tempfile.TemporaryDirectory()
+        folder = pathlib.Path(os.environ.get("PAGE_PICTURES") or self._folder.name, name)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.file = pathlib.Path(self._folder.name, "report.html")
+        result = pathlib.Path(self._folder.name, "result.json")
+        command = [LOADGEN, "run", "--quiet", *flags, "-o", f"html={self.file}", "-o", f"json={result}"]
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=PATIENCE)
+        if done.returncode not in expect:
+            raise AssertionError(f"exit code {done.returncode}, expected {expect}\n{done.stderr}")
+        self.document = json.loads(result.read_text(encoding="utf-8"))
+        self.markup = self.file.read_text(encoding="utf-8")
+        script = pathlib.Path(__file__).with_name("report_page.cjs")
+        environment = {**os.environ, "CHROMIUM": shutil.which("google-chrome") or tool("chromium")}
+        shown = subprocess.run(
+            [tool("node"), str(script), str(self.file), str(folder)],
+            check=True,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+            timeout=180,
+            env=environment,
+        )
+        self.shown = json.loads(shown.stdout)
+        print(f"the report opened in {self.shown['opened_ms']} ms")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._folder.cleanup()
+
+    def chart(self, kind, scenario=0):
+        """The series of a chart by name: its points, those left out that are nothing."""
+        (found,) = [it for it in self.shown["charts"] if (it["kind"], it["scenario"]) == (kind, scenario)]
+        points = {it["name"]: [p for p in it["data"] if p[1] is not None] for it in found["series"]}
+        return points, found
+
+
+class Pages(unittest.TestCase):
+    """Reports of runs of all kinds."""
+
+    def check_page(self, report):
+        """What holds for every page."""
+        shown = report.shown
+        self.assertEqual(shown["asked"], [])
+        self.assertEqual(shown["errors"], [])
+        self.assertEqual(shown["wide"], [])
+        self.assertFalse(shown["harmed"])
+        self.assertLess(len(report.markup), 2_500_000)
+        self.assertIn(report.document["verdict"]["status"].upper(), shown["text"])
+        for sentence in report.document["verdict"]["reasons"]:
+            self.assertIn(sentence.split(":")[0], shown["text"])
+        begin = 'id="loadgen-result">'
+        carried = report.markup.split(begin)[1].split("</script>")[0]
+        self.assertEqual(json.loads(carried), report.document)
+
+    def check_over_time(self, report, place):
+        """The lines are the document's points."""
+        scenario = report.document["scenarios"][place]
+        lines, found = report.chart("time", place)
+        points = [it for it in scenario["series"] if "response_time_us" in it]
+        for name in ("p50", "p95", "p99", "max"):
+            expected = [it["response_time_us"][name] for it in points if name in it["response_time_us"]]
+            drawn = [10**y for _, y in lines[name]]
+            self.assertEqual(len(drawn), len(expected), name)
+            for one, other in zip(drawn, expected):
+                self.assertTrue(math.isclose(one, other, rel_tol=1e-9), (name, one, other))
+        whole = [it for it in scenario["series"] if it["t_s"] + it["seconds"] <= scenario["duration_s"]]
+        for name in ("started", "completed"):
+            for (x, drawn), point in zip(lines[name], whole):
+                self.assertAlmostEqual(x, point["t_s"] + point["seconds"] / 2)
+                self.assertAlmostEqual(drawn, point[name] / point["seconds"])
+        self.assertEqual([y for _, y in lines["users"]], [it["users"] for it in scenario["series"]])
+        self.assertEqual(len(found["table"]) - 1, len(scenario["series"]))
+
+    def check_curves(self, report, place):
+        """The curves go through the document's percentiles."""
+        scenario = report.document["scenarios"][place]
+        lines, _ = report.chart("percentiles", place)
+        for name, key in (("response time", "response_time_us"), ("service time", "service_time_us")):
+            for percentile, part in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
+                if percentile not in scenario[key]:
+                    continue
+                at = -math.log10(1 - part)
+                drawn = next(10**y for x, y in lines[name] if x >= at - 1e-9)
+                self.assertTrue(math.isclose(drawn, scenario[key][percentile], rel_tol=0.01), (name, percentile))
+
+    def test_a_steady_run(self):
+        scenario = {
+            "name": "steady",
+            "load": {"open": {"rate": "400/s", "duration": "4s", "users": {"max": 50}}},
+            "steps": [
+                {"name": "hello", "grpc": {"method": "loadgen.v1.Greeter/Hello", "message": {"name": "world"}}},
+                {"name": "again", "grpc": {"method": "loadgen.v1.Greeter/Hello", "message": {"name": "again"}}},
+            ],
+            "thresholds": ["error_rate < 1%", "response_time.p95 < 1us"],
+        }
+        with tempfile.TemporaryDirectory() as folder:
+            suite = pathlib.Path(folder, "suite.json")
+            suite.write_text(json.dumps({"scenarios": [scenario]}), encoding="utf-8")
+            with Report("steady", "--config", suite, expect=(99,)) as report:
+                self.check_page(report)
+                self.check_over_time(report, 0)
+                self.check_curves(report, 0)
+                self.assertTrue(report.shown["hidden"])
+                self.assertTrue(report.shown["zoomed"])
+                self.assertIn("p50", report.shown["pointed"])
+                for word in ("response_time.p95 < 1us", "fails", "hello", "again", "start lag"):
+                    self.assertIn(word, report.shown["text"])
+
+    def test_a_run_of_less_than_a_second(self):
+        with Report("short", "--scenario", "hello_light", "--protocol", "grpc") as report:
+            self.check_page(report)
+            self.assertIn("500", report.shown["text"])
+            self.check_curves(report, 0)
+
+    def test_servers_that_go_and_come_back(self):
+        with Report("balance", "--scenario", "balance_demo") as report:
+            self.check_page(report)
+            for place, scenario in enumerate(report.document["scenarios"]):
+                self.check_over_time(report, place)
+                done = [it["done_s"] for it in scenario["events"] if "done_s" in it]
+                for kind in ("time", "backends", "timeline"):
+                    _, found = report.chart(kind, place)
+                    marks = next(it["marks"] for it in found["series"] if it.get("marks"))
+                    self.assertTrue(set(done) <= set(marks), (kind, done, marks))
+                # Each area ends where the sum of it and those below does.
+                areas, found = report.chart("backends", place)
+                for column, (name, points) in enumerate(areas.items()):
+                    self.assertEqual(found["table"][0][column + 1], name)
+                    answered = sum(
+                        it["backends"].get(name, {}).get("completed", 0) + it["backends"].get(name, {}).get("failed", 0)
+                        for it in scenario["series"]
+                        if "backends" in it
+                    )
+                    told = sum(int(row[column + 1].replace(",", "")) for row in found["table"][1:])
+                    self.assertEqual(told, answered, name)
+                *_, highest = areas.values()
+                self.assertTrue(all(math.isclose(y, 1) for _, y in highest), highest)
+
+    def test_what_servers_say_does_nothing(self):
+        class Harmful(http.server.BaseHTTPRequestHandler):
+            """Names itself, and fails, with markup."""
+
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self):
+                said = HARMFUL.encode()
+                self.send_response(500)
+                self.send_header("x-loadgen-backend", HARMFUL)
+                self.send_header("content-length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
+
+            def log_message(self, *_):
+                pass
+
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Harmful)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            scenario = {
+                "name": "harmful",
+                "targets": [f"127.0.0.1:{server.server_port}"],
+                "load": {"closed": {"users": 2, "iterations": 200}},
+                "steps": [{"name": "get", "http": {"path": "/"}}],
+            }
+            with tempfile.TemporaryDirectory() as folder:
+                suite = pathlib.Path(folder, "suite.json")
+                suite.write_text(json.dumps({"scenarios": [scenario]}), encoding="utf-8")
+                with Report("harmful", "--config", suite, expect=(99,)) as report:
+                    self.check_page(report)
+                    self.assertIn("<script>harmed=true</script>", report.shown["text"])
+                    (found,) = report.document["scenarios"]
+                    self.assertLessEqual(max(it["users"] for it in found["series"]), 2)
+        finally:
+            server.shutdown()
+            server.server_close()
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -108,7 +108,7 @@ fn a_result_on_standard_input() {
         .stdin(Stdio::from(fs::File::open(ran.result()).expect("the file")))
         .output();
     let said = Said::from(said.expect("loadgen starts"));
-    assert_eq!((said.code, said.stdout), (Some(0), ran.said.stdout.clone()));
+    assert_eq!((said.code, said.stdout), (Some(0), ran.said.stdout));
 }
 
 /// One message each, with exit code 2.

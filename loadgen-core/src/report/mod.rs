@@ -8,6 +8,8 @@
 
 mod build;
 pub mod compare;
+#[cfg(feature = "text")]
+mod comparison;
 mod document;
 #[cfg(feature = "text")]
 mod export;

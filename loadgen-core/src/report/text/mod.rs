@@ -159,7 +159,6 @@ impl Writer {
         let paint = self.0.paint;
         match tone {
             Tone::Plain => line.to_owned(),
-            #[cfg(feature = "page")]
             Tone::Good => paint.good(line),
             Tone::Strong => paint.strong(line),
             Tone::Bad => paint.bad(line),

@@ -124,7 +124,6 @@ impl Fact {
 #[serde(rename_all = "lowercase")]
 pub(super) enum Tone {
     Plain,
-    #[cfg(feature = "page")]
     Good,
     /// To be looked at first.
     Strong,

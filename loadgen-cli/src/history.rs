@@ -184,7 +184,7 @@ impl Figures {
             ledger: scenario.ledger,
             unanswered: scenario.unanswered,
             per_s: scenario.throughput_per_s,
-            response_time_us: scenario.response_time_us,
+            response_time_us: scenario.response_time_us.clone(),
         }
     }
 

@@ -96,7 +96,7 @@ def main():
             drawn = chance.sample(every, 2 * RUNS)
             divided.append(compared(drawn[:RUNS], drawn[RUNS:]))
         tell("groups divided at random", divided)
-        with Server("5ms") as before, Server("5.5ms") as after:
+        with Server("10ms") as before, Server("11ms") as after:
             p50 = compared(*runs_by_turns(folder, "slower", [before, after]))["response_time.p50"]
         print(f"a tenth slower: p50 {p50['verdict']}, {p50['change']}, p {p50['p']}")
 

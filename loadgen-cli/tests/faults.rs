@@ -125,7 +125,7 @@ fn a_return_at_once_is_no_slow_start() {
             "serve": "http", "b1": {}, "b2": {}, "b3": {},
             "lb": {
                 "balance": "http", "backends": ["b1", "b2", "b3"], "health_interval": "100ms", "health_timeout": "100ms",
-                "health_rise": 1, "health_fall": 1,
+                "health_rise": 1, "health_fall": 3,
             },
         },
         "scenarios": [{

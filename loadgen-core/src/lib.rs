@@ -10,7 +10,7 @@
 //! | [`schedule`], [`pacer`] | when iterations start |
 //! | [`alarm`] | when messages with due times leave |
 //! | [`record`] | what was measured: results, histograms, the ledger |
-//! | [`condition`], [`expectation`], [`report`] | conditions on results and on balancers; judging them, the verdict, the result document |
+//! | [`condition`], [`expectation`], [`report`] | conditions on results and on balancers; judging them, the verdict, the result document, comparing runs |
 //! | [`journal`] | what a run recorded, on a disk up to the last second |
 //! | `sink` | figures sent on while the run goes; behind features |
 //! | [`process`], [`cgroup`] | what the process takes of its machine, and what it may take |

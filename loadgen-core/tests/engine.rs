@@ -716,7 +716,7 @@ fn a_step_among_several_that_hangs_is_unanswered_itself() {
         panic!("two steps");
     };
     assert_eq!((quick.unanswered, hangs.unanswered), (0, 4));
-    let times = hangs.response_time_us.expect("at their age");
+    let times = hangs.response_time_us.as_ref().expect("at their age");
     assert_eq!(times.at_least_from, Some(0.0));
 }
 

@@ -66,12 +66,12 @@ fn a_run_of_the_engine_meets_the_schema() {
     assert_eq!(closed.backends[0].id, "only");
     assert_eq!(closed.steps.len(), 1);
     assert_eq!(
-        closed.steps[0].response_time_us,
-        Some(closed.response_time_us)
+        closed.steps[0].response_time_us.as_ref(),
+        Some(&closed.response_time_us)
     );
     assert_eq!(open.load_model, LoadModel::Open);
     assert_eq!(open.ledger.planned, 80);
-    let lag = open.start_lag_us.unwrap();
+    let lag = open.start_lag_us.as_ref().unwrap();
     assert_eq!(lag.count, open.ledger.started);
     assert_eq!(document.total.ledger.planned, 280);
     assert_eq!(document.run.generator.workers, 1);

@@ -30,7 +30,10 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Exit, Error> {
 
 /// What stands before and behind `--`; without it two are the one and the other.
 fn sides(args: &CompareArgs) -> Result<(&[PathBuf], &[PathBuf]), ComparingError> {
-    let is_flag = |it: &&PathBuf| it.to_string_lossy().starts_with('-') && !it.exists();
+    let is_flag = |it: &&PathBuf| {
+        let word = it.to_string_lossy();
+        word.len() > 1 && word.starts_with('-') && !it.exists()
+    };
     if let Some(flag) = args.new.iter().find(is_flag) {
         let flag = flag.display().to_string();
         return Err(ComparingError::FlagBehind { flag });
@@ -46,7 +49,9 @@ fn write(outputs: Vec<Pending>, comparison: &Comparison) -> Result<(), OutputErr
     let mut result = Ok(());
     for output in outputs {
         let content = match output.kind() {
-            Kind::Json => output::json(comparison),
+            Kind::Html => comparison.to_html(),
+            // Its flag takes no other kind.
+            _ => output::json(comparison),
         };
         result = output.write(&content).and(result);
     }

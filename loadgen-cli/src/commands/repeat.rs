@@ -38,7 +38,7 @@ pub(super) fn carry_out(
     let series = Series::of(settings, times)?;
     let (ran, exit, failed) = series.carry_out(args, signals);
     if shown == Shown::Summary && !ran.is_empty() {
-        let documents: Vec<Document> = ran.iter().map(|it| it.document.clone()).collect();
+        let documents: Vec<&Document> = ran.iter().map(|it| &it.document).collect();
         let spread = Spread::of(&documents).text(output::look());
         output::print(&format!("\n{spread}"))?;
     }

@@ -183,6 +183,42 @@ fn the_document() {
     assert_eq!(document["scenarios"][0]["steps"][1]["name"], "compute");
 }
 
+/// Whatever names say, the page has no elements but its own.
+#[test]
+fn the_page() {
+    let stored = Stored::with(4, 4, 1.2);
+    for nth in 1..=8 {
+        let mut result = result(nth, if nth > 4 { 1.2 } else { 1.0 });
+        result["scenarios"][0]["name"] = "<script>alert('1')</script>".into();
+        stored.put(
+            &format!("{}/{nth}.json", if nth > 4 { "b" } else { "a" }),
+            &result,
+        );
+    }
+    let limit = ["--fail-on", "response_time.p50 > +5%"];
+    let said = stored.say(
+        &[
+            &["compare", "-q", "-o", "html=c.html", "a", "b"],
+            &limit[..],
+        ]
+        .concat(),
+    );
+    assert_eq!(said.code, Some(99), "{said:?}");
+    let page = stored.read("c.html");
+    assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
+    assert!(
+        !page.contains("<script") && !page.contains("http:"),
+        "{page}"
+    );
+    let title = "<h2>&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt; (grpc)</h2>";
+    assert!(page.contains(title), "{page}");
+    assert!(
+        page.contains("<tr class=\"bad\"><td>response p50</td>"),
+        "{page}"
+    );
+    assert!(page.contains("<li class=\"bad\">FAIL: "), "{page}");
+}
+
 #[test]
 fn quiet_says_nothing() {
     let stored = Stored::with(4, 4, 1.2);

@@ -19,7 +19,9 @@ mod watch;
 
 pub use counts::{ByteCount, ConnectionCounts, Decisions, StreamCount};
 pub use farewell::{FarewellCount, Farewells};
-pub use histogram::{HIGHEST_NS, Histogram, Samples, Sparse, new_coarse_histogram, new_histogram};
+pub use histogram::{
+    HIGHEST_NS, Histogram, HistogramError, Samples, Sparse, new_coarse_histogram, new_histogram,
+};
 pub use ledger::Ledger;
 pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswered, Via, Waited};
 pub use merged::{

@@ -1,13 +1,18 @@
 //! The result document: what a run found, for programs to read.
 //!
 //! Owns the document's types, their JSON Schema, how a [`RunRecord`](crate::record::RunRecord)
-//! becomes a document and how one is read back, how conditions are judged, and the rules of the verdict;
-//! and what of a document people are shown, as [text](Document::text) behind the feature `text` and as a
-//! [page] behind the feature `page`. Nothing here prints, and nothing here measures.
+//! becomes a document and how one is read back, how conditions are judged, the rules of the verdict, and how
+//! runs are held against each other ([`compare`]); and what of a document people are shown, as
+//! [text](Document::text) behind the feature `text` and as a [page] behind the feature `page`. Nothing here
+//! prints, and nothing here measures.
 
 mod build;
 pub mod compare;
+#[cfg(feature = "text")]
+mod comparison;
 mod document;
+#[cfg(feature = "text")]
+mod export;
 mod judge;
 #[cfg(feature = "page")]
 pub mod page;

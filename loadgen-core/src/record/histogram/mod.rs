@@ -188,6 +188,11 @@ impl<'de> Deserialize<'de> for Histogram {
     }
 }
 
+/// A text that is no histogram, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a histogram {0}")]
+pub struct HistogramError(&'static str);
+
 /// The same samples, however much memory they are kept in.
 impl PartialEq for Histogram {
     fn eq(&self, other: &Self) -> bool {

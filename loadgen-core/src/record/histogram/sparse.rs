@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Digits, HIGHEST_NS, Histogram, Samples, stored};
+use super::{Digits, HIGHEST_NS, Histogram, HistogramError, Samples, hdr, stored};
 use crate::clock::Nanos;
 
 /// A histogram that holds its counted values only, for points of the past of which many are kept.
@@ -100,6 +100,36 @@ impl Sparse {
         }
     }
 
+    /// The samples of a histogram that [`to_text`](Self::to_text) or another tool wrote: HdrHistogram's
+    /// encoding, version 2, deflated, in base64.
+    ///
+    /// # Errors
+    /// What is wrong with it. It has to be of whole nanoseconds up to an hour, to two or three digits.
+    pub fn from_text(text: &str) -> Result<Self, HistogramError> {
+        let (_, counts) = hdr::decode(text).map_err(HistogramError)?;
+        Ok(Self::pack(counts.into_iter()))
+    }
+
+    /// As text: HdrHistogram's encoding, version 2, deflated, in base64; of two digits where the samples
+    /// are told apart no further. Nothing is lost.
+    #[must_use]
+    pub fn to_text(&self) -> String {
+        hdr::encode(self.digits(), self.counts())
+    }
+
+    /// So many tell the samples apart.
+    fn digits(&self) -> Digits {
+        let tells = |digits: Digits| {
+            let mut values = self.counts().map(|(value, _)| value);
+            values.all(|value| digits.middle(digits.index(value)) == value)
+        };
+        if tells(Digits::Two) {
+            Digits::Two
+        } else {
+            Digits::Three
+        }
+    }
+
     /// Each value in nanoseconds and its count, values rising.
     pub fn counts(&self) -> impl Iterator<Item = (Nanos, u64)> {
         let mut rest = &*self.packed;
@@ -145,16 +175,7 @@ impl Sparse {
 /// As the [`Histogram`] of the same samples, of two digits where they are told apart no further.
 impl Serialize for Sparse {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let tells = |digits: Digits| {
-            let mut values = self.counts().map(|(value, _)| value);
-            values.all(|value| digits.middle(digits.index(value)) == value)
-        };
-        let digits = if tells(Digits::Two) {
-            Digits::Two
-        } else {
-            Digits::Three
-        };
-        stored::write(digits, self.counts(), serializer)
+        stored::write(self.digits(), self.counts(), serializer)
     }
 }
 

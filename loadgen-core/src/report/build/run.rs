@@ -11,7 +11,7 @@ use super::scenario::{backends, connections, outcomes};
 use crate::clock::{Nanos, nanos};
 use crate::record::{
     ByteCount, ConnectionRecord, GeneratorRecord, Histogram, Ledger, RunRecord, ScenarioRecord,
-    new_histogram,
+    Sparse, new_histogram,
 };
 
 /// How the generator itself fared.
@@ -76,9 +76,11 @@ pub(super) fn total(record: &RunRecord, thresholds: Vec<ThresholdResult>) -> Tot
         unanswered: record.scenarios.iter().map(|it| it.unanswered).sum(),
         throughput_per_s: per_second(ledger.completed, record.elapsed),
         response_time_us: Statistics::of(&response_time)
-            .with_lower_bounds(&response_time, youngest(|it| it.youngest_unanswered)),
+            .with_lower_bounds(&response_time, youngest(|it| it.youngest_unanswered))
+            .with_samples(Sparse::of(&response_time)),
         service_time_us: Statistics::of(&service_time)
-            .with_lower_bounds(&service_time, youngest(|it| it.youngest_cut_off)),
+            .with_lower_bounds(&service_time, youngest(|it| it.youngest_cut_off))
+            .with_samples(Sparse::of(&service_time)),
         outcomes: outcomes_by_key,
         bytes,
         connections: connections(&all_connections),

@@ -12,8 +12,8 @@ use super::{balance, per_second, seconds, stickiness};
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
     self, AddressRecord, BackendRecord, CheckRecord, ConnectionCounts, ConnectionRecord,
-    CustomRecord, Histogram, Parts, ScenarioRecord, SeriesPoint, StandingRecord, StepRecord,
-    StreamCount, TargetRecord,
+    CustomRecord, Histogram, Parts, ScenarioRecord, SeriesPoint, Sparse, StandingRecord,
+    StepRecord, StreamCount, TargetRecord,
 };
 use crate::workload::{FileChange, MessageFault, SampleKind, Standing};
 
@@ -23,7 +23,10 @@ pub(super) fn scenario(
     thresholds: Vec<ThresholdResult>,
     expectations: Vec<Expectation>,
 ) -> Scenario {
-    let of_open = |histogram| record.open.then(|| Statistics::of(histogram));
+    let of_open = |histogram| {
+        let of = || Statistics::of(histogram).with_samples(Sparse::of(histogram));
+        record.open.then(of)
+    };
     Scenario {
         name: record.name.clone(),
         protocol: record.protocol.clone(),
@@ -32,16 +35,19 @@ pub(super) fn scenario(
         } else {
             LoadModel::Closed
         },
+        measured_from_s: seconds(record.measured_from),
         duration_s: seconds(record.elapsed),
         ledger: record.ledger,
         unanswered: record.unanswered,
         silence: silence(&record.silence),
         throughput_per_s: per_second(record.ledger.completed, record.elapsed),
         response_time_us: Statistics::of(&record.response_time)
-            .with_lower_bounds(&record.response_time, record.youngest_unanswered),
+            .with_lower_bounds(&record.response_time, record.youngest_unanswered)
+            .with_samples(Sparse::of(&record.response_time)),
         response_time_confidence_us: Confidence::of(&record.response_time, &record.series),
         service_time_us: Statistics::of(&record.service_time)
-            .with_lower_bounds(&record.service_time, record.youngest_cut_off),
+            .with_lower_bounds(&record.service_time, record.youngest_cut_off)
+            .with_samples(Sparse::of(&record.service_time)),
         start_lag_us: of_open(&record.parts.start_lag),
         queue_wait_us: of_open(&record.parts.queue_wait),
         send_lag_us: Statistics::of_any(&record.parts.send_lag),
@@ -225,8 +231,10 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
         name: record.name.clone(),
         part: record.part,
         apart: record.apart,
-        response_time_us: Statistics::of_any(&record.response_time)
-            .map(|it| it.with_lower_bounds(&record.response_time, record.youngest_unanswered)),
+        response_time_us: Statistics::of_any(&record.response_time).map(|it| {
+            it.with_lower_bounds(&record.response_time, record.youngest_unanswered)
+                .with_samples(Sparse::of(&record.response_time))
+        }),
         service_time_us: Statistics::of_any(&record.service_time)
             .map(|it| it.with_lower_bounds(&record.service_time, record.youngest_cut_off)),
         queue_wait_us: part(|parts| &parts.queue_wait),
@@ -286,7 +294,8 @@ pub(super) fn backends<'a>(
             messages: record.messages,
             first_s: record.active.map(|(first, _)| seconds(first)),
             last_s: record.active.map(|(_, last)| seconds(last)),
-            response_time_us: Statistics::of_any(&record.response_time),
+            response_time_us: Statistics::of_any(&record.response_time)
+                .map(|it| it.with_samples(record.response_time.clone())),
             scenarios: BTreeMap::new(),
         }
     };

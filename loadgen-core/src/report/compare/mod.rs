@@ -219,9 +219,13 @@ impl<'a> Common<'a> {
                 new: named(&of_new),
             });
         }
-        for (group, of) in [(base, Self::of_base as fn(&Self) -> _), (new, Self::of_new)] {
-            let any = all.iter().flat_map(of).any(|it| has_ended(it));
-            if !any {
+        let any = |of: &[&Scenario]| of.iter().any(|it| has_ended(it));
+        let measured = [
+            (base, all.iter().any(|it| any(&it.base))),
+            (new, all.iter().any(|it| any(&it.new))),
+        ];
+        for (group, has_any) in measured {
+            if !has_any {
                 let names: Vec<_> = all.iter().map(|it| [it.name, it.protocol]).collect();
                 return Err(CompareError::NothingMeasured {
                     group: group.name,
@@ -230,14 +234,6 @@ impl<'a> Common<'a> {
             }
         }
         Ok(all)
-    }
-
-    fn of_base(&self) -> Vec<&'a Scenario> {
-        self.base.clone()
-    }
-
-    fn of_new(&self) -> Vec<&'a Scenario> {
-        self.new.clone()
     }
 
     /// The names of its steps, each once.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::super::document::Statistics;
 use super::{CompareError, CompareOptions, Comparison, NamedRun, compare};
-use crate::record::new_histogram;
+use crate::record::{Histogram, new_histogram};
 use crate::report::Document;
 
 /// The n-th run of a small scenario, changed as told.
@@ -65,13 +65,18 @@ pub(super) fn run(nth: u32, change: impl FnOnce(&mut Value)) -> Document {
     serde_json::from_value(document).unwrap()
 }
 
-/// The figures of these times, in microseconds.
-pub(super) fn statistics(times: impl IntoIterator<Item = f64>) -> Statistics {
+/// These times, in microseconds.
+pub(super) fn histogram(times: impl IntoIterator<Item = f64>) -> Histogram {
     let mut histogram = new_histogram();
     for time in times {
         histogram.saturating_record((time * 1e3) as u64);
     }
-    Statistics::of(&histogram)
+    histogram
+}
+
+/// Their figures.
+pub(super) fn statistics(times: impl IntoIterator<Item = f64>) -> Statistics {
+    Statistics::of(&histogram(times))
 }
 
 /// Runs held against each other, each called by its number: `base/1`.

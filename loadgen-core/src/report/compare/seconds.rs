@@ -5,8 +5,10 @@
 //! (a moving-block bootstrap: Künsch 1989). What one run differs by from the next is in it only as far as there are
 //! several: intervals are approximate and too narrow.
 
-use super::super::document::{Point, Scenario};
-use crate::condition::Metric;
+use super::super::document::{Point, Quantile, Scenario};
+use crate::clock::Nanos;
+use crate::condition::{Metric, STATISTICS, Series, Statistic};
+use crate::record::Sparse;
 
 /// How often seconds are drawn.
 const DRAWS: usize = 1_000;
@@ -20,6 +22,8 @@ const BEYOND: f64 = 0.025;
 pub(super) struct Seconds {
     /// Those of each run.
     runs: Vec<Vec<Second>>,
+    /// The values of their times in nanoseconds, rising, each once.
+    values: Vec<Nanos>,
 }
 
 /// A stretch of a run: a second, or a few where neighbours were merged.
@@ -28,6 +32,8 @@ struct Second {
     seconds: f64,
     completed: u64,
     failed: u64,
+    /// Response times: which of the values, and how often.
+    times: Vec<(usize, u64)>,
 }
 
 /// What a draw of seconds comes to.
@@ -35,6 +41,8 @@ struct Second {
 struct Drawn {
     throughput: f64,
     error_rate: Option<f64>,
+    /// In microseconds; where the seconds have histograms, and enough samples.
+    times: [Option<f64>; STATISTICS.len()],
 }
 
 impl Seconds {
@@ -49,14 +57,22 @@ impl Seconds {
         if points.iter().map(Vec::len).sum::<usize>() < FEWEST_SECONDS {
             return None;
         }
+        let counted = points.iter().flatten().flat_map(|it| counts(it));
+        let mut values: Vec<Nanos> = counted.map(|(value, _)| value).collect();
+        values.sort_unstable();
+        values.dedup();
         let second = |point: &&Point| Second {
             seconds: point.seconds as f64,
             completed: point.completed,
             failed: point.failed,
+            times: counts(point)
+                .filter_map(|(value, count)| Some((values.binary_search(&value).ok()?, count)))
+                .collect(),
         };
         let runs = points.iter().map(|run| run.iter().map(second).collect());
         Some(Self {
             runs: runs.collect(),
+            values,
         })
     }
 
@@ -72,21 +88,70 @@ impl Seconds {
             let seconds = starts.flat_map(|start| start..start + block);
             drawn.extend(seconds.take(run.len()).map(|at| &run[at % run.len()]));
         }
-        sum(&drawn)
+        self.sum(&drawn)
+    }
+
+    fn sum(&self, drawn: &[&Second]) -> Drawn {
+        let mut counts = vec![0_u64; self.values.len()];
+        let (mut seconds, mut completed, mut failed) = (0.0, 0, 0);
+        for second in drawn {
+            seconds += second.seconds;
+            completed += second.completed;
+            failed += second.failed;
+            for (at, count) in &second.times {
+                counts[*at] += count;
+            }
+        }
+        let ended = completed + failed;
+        Drawn {
+            throughput: completed as f64 / seconds,
+            error_rate: (ended > 0).then(|| failed as f64 / ended as f64),
+            times: self.statistics(&counts),
+        }
+    }
+
+    /// What is asked of times that come so often.
+    fn statistics(&self, counts: &[u64]) -> [Option<f64>; STATISTICS.len()] {
+        let all: u64 = counts.iter().sum();
+        let counted = || self.values.iter().zip(counts);
+        STATISTICS.map(|statistic| {
+            let Some(quantile) = quantile(statistic) else {
+                let sum: f64 = counted()
+                    .map(|(value, it)| *value as f64 * *it as f64)
+                    .sum();
+                return (all > 0).then(|| sum / all as f64 / 1e3);
+            };
+            if !quantile.is_supported_by(all) {
+                return None;
+            }
+            let rank = (all as f64 * quantile.share()).ceil() as u64;
+            let mut below = 0;
+            let found = counted().find(|(_, count)| {
+                below += **count;
+                below >= rank
+            });
+            found.map(|(value, _)| *value as f64 / 1e3)
+        })
     }
 }
 
-fn sum(drawn: &[&Second]) -> Drawn {
-    let (mut seconds, mut completed, mut failed) = (0.0, 0, 0);
-    for second in drawn {
-        seconds += second.seconds;
-        completed += second.completed;
-        failed += second.failed;
-    }
-    let ended = completed + failed;
-    Drawn {
-        throughput: completed as f64 / seconds,
-        error_rate: (ended > 0).then(|| failed as f64 / ended as f64),
+/// The response times of a point: each value, and how often it came; none without its histogram.
+fn counts(point: &Point) -> impl Iterator<Item = (Nanos, u64)> {
+    let times = point.response_time_us.as_ref();
+    let histogram = times.and_then(|it| it.histogram.as_ref());
+    histogram.into_iter().flat_map(Sparse::counts)
+}
+
+/// The quantile that is asked for; none for a mean.
+fn quantile(statistic: Statistic) -> Option<Quantile> {
+    match statistic {
+        Statistic::P50 => Some(Quantile::P50),
+        Statistic::P90 => Some(Quantile::P90),
+        Statistic::P95 => Some(Quantile::P95),
+        Statistic::P99 => Some(Quantile::P99),
+        Statistic::P999 => Some(Quantile::P999),
+        Statistic::P9999 => Some(Quantile::P9999),
+        Statistic::Mean | Statistic::Min | Statistic::Max => None,
     }
 }
 
@@ -112,6 +177,10 @@ impl Draws {
         let of = |drawn: &Drawn| match metric {
             Metric::Throughput => Some(drawn.throughput),
             Metric::ErrorRate => drawn.error_rate,
+            Metric::Series(Series::ResponseTime, asked) => {
+                let at = STATISTICS.iter().position(|it| it == asked)?;
+                drawn.times[at]
+            }
             _ => None,
         };
         let differences = self

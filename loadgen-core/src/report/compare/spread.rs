@@ -40,7 +40,7 @@ pub struct FigureSpread {
 impl Spread {
     /// Of these runs.
     #[must_use]
-    pub fn of(runs: &[Document]) -> Self {
+    pub fn of(runs: &[&Document]) -> Self {
         let mut names: Vec<(&str, &str)> = Vec::new();
         let all = || runs.iter().flat_map(|it| &it.scenarios);
         for scenario in all() {
@@ -108,11 +108,11 @@ mod tests {
         let p50 = [900.0, 1100.0, 1000.0];
         let runs = p50.iter().zip(1..).map(|(p50, nth)| {
             run(nth, |it| {
-                it["scenarios"][0]["response_time_us"]["p50"] = json!(p50)
+                it["scenarios"][0]["response_time_us"]["p50"] = json!(p50);
             })
         });
         let runs: Vec<Document> = runs.collect();
-        let spread = Spread::of(&runs);
+        let spread = Spread::of(&runs.iter().collect::<Vec<_>>());
         let [only] = spread.scenarios.as_slice() else {
             panic!("{spread:?}");
         };

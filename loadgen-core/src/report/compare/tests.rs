@@ -3,15 +3,17 @@
 use serde_json::{Value, json};
 use test_case::test_case;
 
-use super::sample::{compared, run, statistics};
+use super::super::document::Point;
+use super::sample::{compared, histogram, run, statistics};
 use super::*;
+use crate::record::Sparse;
 
 /// Runs with a p99 each, in microseconds.
 fn with_p99(first: u32, values: &[f64]) -> Vec<Document> {
     let each = values.iter().zip(first..);
     each.map(|(p99, nth)| {
         run(nth, |it| {
-            it["scenarios"][0]["response_time_us"]["p99"] = json!(p99)
+            it["scenarios"][0]["response_time_us"]["p99"] = json!(p99);
         })
     })
     .collect()
@@ -136,6 +138,72 @@ fn one_run_a_side_is_told_from_its_seconds(per_second: u64) -> (Judgement, ToldF
     (throughput.verdict, throughput.told_from)
 }
 
+/// Half a minute whose seconds have histograms, with times that are so much of what they would be.
+fn with_histograms(nth: u32, factor: f64) -> Document {
+    let mut random = fastrand::Rng::with_seed(nth.into());
+    let mut document = run(nth, |_| {});
+    let scenario = &mut document.scenarios[0];
+    let mut all = Vec::new();
+    for t_s in 0..30 {
+        let times = (0..400).map(|_| 300.0 * factor * (0.5 + random.f64()));
+        let times: Vec<f64> = times.collect();
+        let point = json!({
+            "t_s": t_s, "seconds": 1, "started": 400, "completed": 400, "failed": 0, "users": 1,
+            "response_time_us": {"max": 900.0},
+        });
+        let mut point: Point = serde_json::from_value(point).unwrap();
+        let second = point.response_time_us.as_mut().unwrap();
+        second.histogram = Some(Sparse::coarse(&histogram(times.iter().copied())));
+        scenario.series.push(point);
+        all.extend(times);
+    }
+    scenario.duration_s = 30.2;
+    scenario.response_time_us = statistics(all);
+    document
+}
+
+#[test_case(1.2 => [(Judgement::Worse, ToldFrom::Seconds); 3]; "worse")]
+#[test_case(1.0 => [(Judgement::Same, ToldFrom::Seconds); 3]; "the same")]
+fn times_of_one_run_are_told_from_the_histograms_of_its_seconds(
+    factor: f64,
+) -> [(Judgement, ToldFrom); 3] {
+    let comparison = of(&[with_histograms(1, 1.0)], &[with_histograms(2, factor)]);
+    let service = figure(&comparison, "service_time.p50");
+    assert_eq!(
+        service.told_from,
+        ToldFrom::Nothing,
+        "seconds have none of it"
+    );
+    [
+        "response_time.mean",
+        "response_time.p50",
+        "response_time.p99",
+    ]
+    .map(|metric| {
+        let compared = figure(&comparison, metric);
+        let change = compared.change.unwrap();
+        assert!(
+            change.low <= change.estimate && change.estimate <= change.high,
+            "{change:?}"
+        );
+        (compared.verdict, compared.told_from)
+    })
+}
+
+/// The interval of the seconds is one of the percentile: it holds what is there in most of the cases.
+#[test]
+fn seconds_hold_what_is_there() {
+    const TRIALS: u32 = 40;
+    let within = (0..TRIALS).filter(|nth| {
+        let base = [with_histograms(2 * nth, 1.0)];
+        let comparison = of(&base, &[with_histograms(2 * nth + 1, 1.1)]);
+        let change = figure(&comparison, "response_time.p95").change.unwrap();
+        change.low.unwrap() <= 0.1 && change.high.unwrap() >= 0.1
+    });
+    let within = within.count();
+    assert!(within >= 34, "{within} of {TRIALS}");
+}
+
 #[test]
 fn a_run_and_itself_differ_in_nothing() {
     let runs = with_p99(1, &TEN[..1]);
@@ -165,6 +233,22 @@ fn a_run_that_is_given_twice_counts_once() {
     assert_eq!(
         comparison.warnings[0],
         "base/3 is the same run as base/1, and counts once"
+    );
+}
+
+#[test]
+fn runs_that_are_not_whole_and_other_versions_are_told() {
+    let mut new = with_p99(11, &TEN);
+    new[0].run.stopped = true;
+    new[1].run.cut_off = true;
+    new[2].run.version = "0.2.0".to_owned();
+    assert_eq!(
+        of(&with_p99(1, &TEN), &new).warnings,
+        [
+            "the runs are of different versions of loadgen: 0.1.0, 0.2.0",
+            "new/1 was stopped before all was done",
+            "new/2 was cut off: what came after the last second that was kept is not there",
+        ]
     );
 }
 
@@ -357,9 +441,9 @@ impl Service {
         let mut document = self.like.clone();
         document.run.id = self.runs.to_string();
         let scenario = &mut document.scenarios[0];
+        scenario.steps[0].response_time_us = Some(response.clone());
         scenario.response_time_us = response;
         scenario.service_time_us = service;
-        scenario.steps[0].response_time_us = Some(response);
         scenario.throughput_per_s = 100.0 * Self::SAMPLES as f64 / all * 1e6;
         scenario.ledger.failed = failed;
         document

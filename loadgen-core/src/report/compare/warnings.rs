@@ -7,6 +7,11 @@ use super::judge::{self, CHANCE, FEWEST_RUNS};
 use super::{Common, Group, NamedRun, has_ended, named};
 use crate::units::human::counted;
 
+/// What a run says of itself.
+type Fact = fn(&NamedRun<'_>) -> String;
+/// Whether a run ended in some way.
+type Ended = fn(&NamedRun<'_>) -> bool;
+
 /// Of the runs themselves.
 pub(super) fn of_runs(base: &Group<'_>, new: &Group<'_>) -> Vec<String> {
     let mut warnings = of_same_runs(base, new);
@@ -17,7 +22,7 @@ pub(super) fn of_runs(base: &Group<'_>, new: &Group<'_>) -> Vec<String> {
         }));
     }
     let all = || base.runs.iter().chain(&new.runs).copied();
-    let facts: [(&str, fn(&NamedRun<'_>) -> String); 4] = [
+    let facts: [(&str, Fact); 4] = [
         ("versions of loadgen", |it| it.document.run.version.clone()),
         ("kernels", |it| {
             it.document.run.host.kernel.clone().unwrap_or_default()
@@ -39,14 +44,22 @@ pub(super) fn of_runs(base: &Group<'_>, new: &Group<'_>) -> Vec<String> {
             ));
         }
     }
-    let stopped = all().filter(|it| it.document.run.stopped);
-    let stopped: Vec<&str> = stopped.map(|it| it.source.as_str()).collect();
-    if !stopped.is_empty() {
-        let verb = if stopped.len() == 1 { "was" } else { "were" };
-        warnings.push(format!(
-            "{} {verb} stopped before all was done",
-            stopped.join(", ")
-        ));
+    let ends: [(&str, Ended); 2] = [
+        ("stopped before all was done", |it| it.document.run.stopped),
+        (
+            "cut off: what came after the last second that was kept is not there",
+            |it| it.document.run.cut_off,
+        ),
+    ];
+    for (what, has_ended_so) in ends {
+        let sources = all()
+            .filter(|it| has_ended_so(it))
+            .map(|it| it.source.as_str());
+        let sources: Vec<&str> = sources.collect();
+        if !sources.is_empty() {
+            let verb = if sources.len() == 1 { "was" } else { "were" };
+            warnings.push(format!("{} {verb} {what}", sources.join(", ")));
+        }
     }
     warnings
 }

@@ -16,7 +16,7 @@ const WIDEST_S: u64 = 11;
 /// A percentile that the stretch has too few samples for is that of a longer one which ends with
 /// it: up to eleven seconds, where these have enough. How many stands beside it then. Points are kept
 /// to two digits: a figure is off by at most 0.4 %.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct PointStatistics {
     /// Half are no larger. From 20 samples on.
@@ -39,6 +39,11 @@ pub struct PointStatistics {
     pub p99_over_s: Option<u64>,
     /// The largest.
     pub max: f64,
+    /// The samples of the stretch itself, in nanoseconds: HdrHistogram's encoding, version 2, deflated, in
+    /// base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("contentEncoding" = "base64"))]
+    pub histogram: Option<Sparse>,
 }
 
 impl PointStatistics {
@@ -78,6 +83,7 @@ impl PointStatistics {
             p99,
             p99_over_s,
             max: micros(own.largest()),
+            histogram: Some(own.clone()),
         })
     }
 }

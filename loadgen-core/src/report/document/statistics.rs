@@ -5,14 +5,14 @@ use serde::{Deserialize, Serialize};
 
 use super::quantile::{Quantile, percentile};
 use super::rounding::{micros, round3};
-use crate::record::{Histogram, Recent, Samples};
+use crate::record::{Histogram, Recent, Samples, Sparse};
 
 /// What is known of a series of times. All times are in microseconds, with up to three decimals.
 ///
 /// A figure that the samples do not support is left out: mean, least and largest need one sample,
 /// a percentile needs ten beyond it. Every figure is off by at most 0.05 %, and one sample has one
 /// value.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Statistics {
     /// Samples.
@@ -49,6 +49,11 @@ pub struct Statistics {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 100))]
     pub at_least_from: Option<f64>,
+    /// The samples themselves, in nanoseconds: HdrHistogram's encoding, version 2, deflated, in base64. Left
+    /// out of series that no other run is compared with, and where there are none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>", extend("contentEncoding" = "base64"))]
+    pub histogram: Option<Sparse>,
 }
 
 impl Statistics {
@@ -67,6 +72,13 @@ impl Statistics {
             };
             round3(below as f64 * 100.0 / histogram.len() as f64)
         });
+        self
+    }
+
+    /// The same with the samples themselves.
+    #[must_use]
+    pub(in crate::report) fn with_samples(mut self, samples: Sparse) -> Self {
+        self.histogram = Some(samples).filter(|it| !it.is_empty());
         self
     }
 
@@ -89,6 +101,7 @@ impl Statistics {
             p9999: percentile(histogram, Quantile::P9999),
             max: Some(micros(histogram.largest())),
             at_least_from: None,
+            histogram: None,
         }
     }
 

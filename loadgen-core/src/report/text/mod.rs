@@ -9,7 +9,7 @@ mod comparison;
 mod conditions;
 mod failures;
 mod grid;
-mod picture;
+pub(super) mod picture;
 
 #[cfg(test)]
 pub(super) mod tests;
@@ -159,7 +159,6 @@ impl Writer {
         let paint = self.0.paint;
         match tone {
             Tone::Plain => line.to_owned(),
-            #[cfg(feature = "page")]
             Tone::Good => paint.good(line),
             Tone::Strong => paint.strong(line),
             Tone::Bad => paint.bad(line),

@@ -82,7 +82,7 @@ fn word(comparison: &Comparison) -> (&'static str, Tone) {
     } else if counts.worse > 0 {
         ("WORSE", Tone::Bad)
     } else if counts.better > 0 {
-        ("BETTER", Tone::Strong)
+        ("BETTER", Tone::Good)
     } else if counts.same > 0 {
         ("NO DIFFERENCE", Tone::Strong)
     } else {
@@ -186,7 +186,7 @@ fn table<'a>(figures: impl Iterator<Item = &'a Compared>) -> Table {
     for compared in figures {
         let tone = match compared.verdict {
             Judgement::Worse => Tone::Bad,
-            Judgement::Better => Tone::Strong,
+            Judgement::Better => Tone::Good,
             Judgement::Same | Judgement::Undecided => Tone::Plain,
         };
         table.rows.push(Row {

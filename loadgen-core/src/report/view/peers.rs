@@ -152,7 +152,7 @@ pub(super) fn backends(scenario: &Scenario) -> Vec<Item> {
             Cell::of(human::percent(backend.share)),
             Cell::of(human::count(backend.requests)),
             Cell::of(human::count(backend.failed)),
-            Cell::of_time(backend.response_time_us.and_then(|it| it.p99)),
+            Cell::of_time(backend.response_time_us.as_ref().and_then(|it| it.p99)),
             match backend.connections {
                 0 => Cell::default(),
                 count => Cell::of(human::count(count)),

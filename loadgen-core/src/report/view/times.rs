@@ -2,6 +2,7 @@
 
 use super::super::document::{Method, Scenario, Statistics, Step};
 use super::{Cell, Column, Fact, Item, Table, Tone, column, keeps_own_connections};
+use crate::text::flow::glued;
 use crate::units::human;
 
 /// Marks a percentile that is mostly the generator's own.
@@ -105,7 +106,7 @@ pub(super) fn of_messages(
 /// The figures of a series, with what it would be without the generator's part where that is in it;
 /// none where too few samples support one.
 fn cells(of: &Statistics, undelayed: Option<&Statistics>) -> [Cell; COLUMNS.len()] {
-    let without = undelayed.copied().unwrap_or(*of);
+    let without = undelayed.unwrap_or(of);
     let figures = [
         (50.0, of.p50, without.p50),
         (90.0, of.p90, without.p90),
@@ -151,16 +152,20 @@ fn with_legend(table: Table) -> Vec<Item> {
     items
 }
 
-/// Where the p99, else the p95, of response times lies in 95 of 100 such runs, where that is known.
+/// Where percentiles of response times lie in 95 of 100 such runs, where that is known.
 pub(super) fn confidence(scenario: &Scenario) -> Option<Fact> {
     let of = scenario.response_time_confidence_us?;
-    let p99 = of.p99.map(|interval| ("p99", interval));
-    let (name, [low, high]) = p99.or(of.p95.map(|interval| ("p95", interval)))?;
+    let intervals = [("p95", of.p95), ("p99", of.p99), ("p99.9", of.p999)];
+    let intervals = intervals.into_iter().filter_map(|(name, interval)| {
+        let [low, high] = interval?;
+        let (low, high) = (human::micros(low), human::micros(high));
+        Some(glued(&format!("{name} {low} .. {high}")))
+    });
+    let intervals: Vec<String> = intervals.collect();
     let how = match of.method {
         Method::Ranks => "",
         Method::Seconds => " (≈, spread of the seconds)",
     };
-    let (low, high) = (human::micros(low), human::micros(high));
-    let text = format!("response within {low} .. {high}{how}");
-    Some(Fact::new(&format!("{name} 95 %"), text))
+    let text = format!("{}{how}", intervals.join(", "));
+    (!intervals.is_empty()).then(|| Fact::new("95 % within", text))
 }

@@ -68,9 +68,9 @@ fn how_far_a_percentile_may_be_off() {
         line.unwrap().to_owned()
     };
     let ranks = json!({"method": "ranks", "p95": [1390.0, 1410.0], "p99": [2250.0, 2391.0]});
-    insta::assert_snapshot!(confidence(ranks), @"p99 95 %    response within 2.25 ms .. 2.39 ms");
+    insta::assert_snapshot!(confidence(ranks), @"95 % within p95 1.39 ms .. 1.41 ms, p99 2.25 ms .. 2.39 ms");
     let seconds = json!({"method": "seconds", "p95": [1390.0, 141_000.0]});
-    insta::assert_snapshot!(confidence(seconds), @"p95 95 %    response within 1.39 ms .. 141 ms (≈, spread of the seconds)");
+    insta::assert_snapshot!(confidence(seconds), @"95 % within p95 1.39 ms .. 141 ms (≈, spread of the seconds)");
 }
 
 #[test]

@@ -39,6 +39,7 @@ impl Document {
 
 fn headline(headline: &Headline) -> String {
     let word = match headline.status {
+        Status::Pass | Status::Invalid if headline.is_cut_off => "✂️ CUT OFF",
         Status::Pass if headline.is_stopped => "⏹️ STOPPED",
         Status::Pass => "✅ PASS",
         Status::Fail => "❌ FAIL",

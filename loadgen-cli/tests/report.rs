@@ -156,7 +156,9 @@ fn what_cannot_be_read_or_written_is_refused() {
     let folder = say(&["report", &Path::new("/").display().to_string()]);
     assert_eq!(folder.code, Some(2), "{folder:?}");
     assert!(
-        folder.stderr.contains("it is a folder; expected a file"),
+        folder
+            .stderr
+            .contains("/ is a folder without a journal of a run"),
         "{folder:?}"
     );
 
@@ -191,4 +193,33 @@ fn a_result_comes_through_a_pipe() {
     assert_eq!(said.code, Some(0), "{said:?}");
     assert_eq!(said.stdout, ran.said.stdout);
     writer.join().expect("it ends").expect("all was read");
+}
+
+/// The same from the run itself and from its document.
+#[test]
+fn files_of_every_kind() {
+    let kinds = ["csv", "hlog", "junit", "markdown"];
+    let flags = |name: &str| {
+        let of = |kind: &&str| format!("--out={kind}={name}.{kind}");
+        kinds.iter().map(of).collect::<Vec<String>>()
+    };
+    let (by_run, by_report) = (flags("run"), flags("report"));
+    let by_run: Vec<&str> = by_run.iter().map(String::as_str).collect();
+    let ran = Ran::with(&by_run);
+    let by_report: Vec<&str> = by_report.iter().map(String::as_str).collect();
+    let said = ran.report(&by_report);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let read = |name: &str, kind: &str| {
+        let path = ran.folder.path().join(format!("{name}.{kind}"));
+        fs::read_to_string(path).expect("the file")
+    };
+    for (kind, begins) in kinds.iter().zip([
+        "span,scenario,protocol,step,t_s,",
+        "#[Histogram log format version 1.3]\n",
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites ",
+        "## ",
+    ]) {
+        assert!(read("run", kind).starts_with(begins), "{kind}");
+        assert_eq!(read("run", kind), read("report", kind), "{kind}");
+    }
 }

@@ -428,6 +428,7 @@ fn a_scenario_as_json() {
       "name": "greet",
       "protocol": "grpc",
       "load_model": "open",
+      "measured_from_s": 0.0,
       "duration_s": 10.25,
       "ledger": {
         "planned": 2002,

@@ -151,7 +151,8 @@ class Pages(unittest.TestCase):
                     self.assertTrue(set(done) <= set(marks), (kind, done, marks))
                 # Each area ends where the sum of it and those below does.
                 areas, found = report.chart("backends", place)
-                for column, (name, points) in enumerate(areas.items()):
+                for column, (key, points) in enumerate(areas.items()):
+                    name = key.removeprefix("server ")
                     self.assertEqual(found["table"][0][column + 1], name)
                     answered = sum(
                         it["backends"].get(name, {}).get("completed", 0) + it["backends"].get(name, {}).get("failed", 0)
@@ -200,6 +201,37 @@ class Pages(unittest.TestCase):
         finally:
             server.shutdown()
             server.server_close()
+
+
+class Scripts(unittest.TestCase):
+    """What the page's script makes of documents that are dear to come by."""
+
+    SCRIPTS = pathlib.Path(__file__).parents[2] / "loadgen-core" / "src" / "report" / "page" / "script"
+
+    def made(self, script, expression):
+        """What an expression is, in a script of the page."""
+        text = (self.SCRIPTS / script).read_text(encoding="utf-8") + f"\nconsole.log(JSON.stringify({expression}))"
+        done = subprocess.run([tool("node"), "-"], input=text, check=True, capture_output=True, encoding="utf-8", timeout=60)
+        return json.loads(done.stdout)
+
+    def test_a_curve_goes_on_to_ten_samples_before_its_end(self):
+        for buckets, expected in (
+            ([[1, 3, 9_500], [999, 1_001, 500]], [[0.95, 2], [0.999, 1_000]]),
+            ([[1, 3, 9_990], [999, 1_001, 10]], [[0.999, 2]]),
+            ([[1, 3, 50], [5, 7, 40], [8, 10, 10]], [[0.5, 2], [0.9, 6]]),
+            ([[1, 3, 9]], []),
+        ):
+            self.assertEqual(self.made("histograms.js", f"curveOf({json.dumps(buckets)})"), expected)
+
+    def test_of_a_day_between_two_events_there_is_nothing(self):
+        one = {"b1": {"completed": 3, "failed": 0}}
+        scenario = {
+            "events": [{"done_s": 10, "ready_s": 12}, {"done_s": 86_000}],
+            "timeline": [{"t_s": 9.9, "backends": one}, {"t_s": 10.2, "backends": one}, {"t_s": 86_001, "backends": one}],
+        }
+        moments = self.made("servers.js", f"momentsOf({json.dumps(scenario)})")
+        expected = [(9.9, one), (10, {}), (10.2, one), (10.3, {}), (72.1, None), (85_995, {}), (86_001, one), (86_001.1, {})]
+        self.assertEqual([(it["t"], it["backends"]) for it in moments], expected)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ pub(crate) struct ReportArgs {
     /// Print the result document instead of the summary
     #[arg(long)]
     pub(crate) json: bool,
-    /// Also write the result to a file; KIND is `json` or `html`. May be given several times
+    /// Also write the result to a file; KIND is `json`, `html`, `csv`, `hlog`, `junit` or `markdown`. May be given several times
     #[arg(short, long = "out", value_name = "KIND=PATH", value_parser = OsStringValueParser::new().try_map(|it| output_spec(&it)), action = ArgAction::Append)]
     pub(crate) outputs: Vec<Spec>,
 }

@@ -49,8 +49,9 @@ fn write(outputs: Vec<Pending>, comparison: &Comparison) -> Result<(), OutputErr
     let mut result = Ok(());
     for output in outputs {
         let content = match output.kind() {
-            Kind::Json => output::json(comparison),
             Kind::Html => comparison.to_html(),
+            // Its flag takes no other kind.
+            _ => output::json(comparison),
         };
         result = output.write(&content).and(result);
     }

@@ -48,7 +48,7 @@ impl History {
 
 fn row(past: &Past, figures: &Figures) -> [String; COLUMNS.len()] {
     let ledger = figures.ledger;
-    let times = figures.response_time_us;
+    let times = &figures.response_time_us;
     let known = |value: Option<f64>| value.map_or_else(String::new, |it| it.to_string());
     [
         past.file.clone(),

@@ -20,19 +20,31 @@ pub(crate) enum Kind {
     Json,
     /// The result as a page, which carries the document.
     Html,
+    /// A table of the run over time.
+    Csv,
+    /// A log of histograms over time.
+    Hlog,
+    /// A test report.
+    Junit,
+    /// The summary, for a page.
+    Markdown,
 }
 
 impl Kind {
     /// The names of all kinds, for messages.
-    pub(crate) const LIST: &str = "json, html";
+    pub(crate) const LIST: &str = "json, html, csv, hlog, junit, markdown";
 
     /// The kind of this name.
     pub(crate) fn named(name: &str) -> Option<Self> {
-        match name {
-            "json" => Some(Self::Json),
-            "html" => Some(Self::Html),
-            _ => None,
-        }
+        Some(match name {
+            "csv" => Self::Csv,
+            "hlog" => Self::Hlog,
+            "html" => Self::Html,
+            "json" => Self::Json,
+            "junit" => Self::Junit,
+            "markdown" => Self::Markdown,
+            _ => return None,
+        })
     }
 }
 

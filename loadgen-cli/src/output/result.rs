@@ -49,8 +49,12 @@ pub(crate) fn write(outputs: Vec<Pending>, document: &Document) -> Result<(), Ou
     let mut result = Ok(());
     for output in outputs {
         let content = match output.kind() {
+            Kind::Csv => document.to_csv(),
+            Kind::Hlog => document.to_hlog(),
             Kind::Json => json(document),
             Kind::Html => page::html(document),
+            Kind::Junit => document.to_junit(),
+            Kind::Markdown => document.to_markdown(),
         };
         result = output.write(&content).and(result);
     }

@@ -238,7 +238,8 @@ impl Collector {
                         .following(spec.timeline.as_ref())
                         .among(&spec.servers)
                         .held_to(spec.sticky)
-                        .lasting(spec.lasting),
+                        .lasting(spec.lasting)
+                        .measured_from(spec.start_after.saturating_add(spec.warm_up)),
                     gauges: spec.gauges.clone(),
                     phases: (0..workers)
                         .map(|worker| has_users(worker).then_some(Phase::Connect))

@@ -11,6 +11,8 @@ pub mod compare;
 #[cfg(feature = "text")]
 mod comparison;
 mod document;
+#[cfg(feature = "text")]
+mod export;
 mod judge;
 #[cfg(feature = "page")]
 pub mod page;

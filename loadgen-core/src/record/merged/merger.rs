@@ -120,6 +120,13 @@ impl Merger {
         self
     }
 
+    /// Says how long after the load's beginning its measuring begins.
+    #[must_use]
+    pub(crate) fn measured_from(mut self, after: Duration) -> Self {
+        self.total.measured_from = after;
+        self
+    }
+
     /// What is known of who may answer.
     #[must_use]
     pub(crate) fn among(mut self, servers: &[String]) -> Self {

@@ -31,6 +31,9 @@ pub struct ScenarioRecord {
     /// the time between.
     #[serde(default)]
     pub lasting: bool,
+    /// When its measuring begins, after the load as a whole: `start_after` and warm-up.
+    #[serde(default)]
+    pub measured_from: Duration,
     /// Delays of the generator's above this are late.
     pub late_after: Duration,
     /// Every planned iteration.
@@ -284,6 +287,7 @@ impl ScenarioRecord {
             protocol: protocol.to_owned(),
             open,
             lasting: false,
+            measured_from: Duration::ZERO,
             late_after: Duration::from_millis(1),
             ledger: Ledger::default(),
             elapsed: Duration::ZERO,

@@ -35,6 +35,7 @@ pub(super) fn scenario(
         } else {
             LoadModel::Closed
         },
+        measured_from_s: seconds(record.measured_from),
         duration_s: seconds(record.elapsed),
         ledger: record.ledger,
         unanswered: record.unanswered,

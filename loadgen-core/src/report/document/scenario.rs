@@ -27,6 +27,10 @@ pub struct Scenario {
     pub protocol: String,
     /// Which kind of load model it has.
     pub load_model: LoadModel,
+    /// When it began to be measured, in seconds from `run.started_at`: after its `start_after` and its warm-up.
+    /// Its times count from there.
+    #[serde(default)]
+    pub measured_from_s: f64,
     /// Seconds from its start to the end of its last iteration, drain included.
     pub duration_s: f64,
     /// Every planned iteration.

@@ -14,13 +14,13 @@ pub(super) fn lines(what: &str, conditions: &[Condition], options: TextOptions) 
     let TextOptions { width, paint, .. } = options;
     let lengths = conditions.iter().map(|it| columns(&it.expression));
     let longest = lengths.max().unwrap_or(0);
-    let observed = conditions.iter().map(|it| columns(&it.observed) + 2);
+    let observed = conditions.iter().map(|it| columns(&it.observed) + 4);
     let widest = observed.max().unwrap_or(0);
     // The values stand below each other where there is room for that.
     let aligned = INDENT + longest + widest <= width;
     let mut lines = Vec::new();
     for condition in conditions {
-        let observed = &condition.observed;
+        let observed = format!("({})", condition.observed);
         let expression = text::line(&condition.expression);
         let label = if lines.is_empty() { what } else { "" };
         let begin = format!("{label:LABEL$}");

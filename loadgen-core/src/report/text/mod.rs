@@ -9,7 +9,7 @@ mod comparison;
 mod conditions;
 mod failures;
 mod grid;
-mod picture;
+pub(super) mod picture;
 
 #[cfg(test)]
 pub(super) mod tests;

@@ -12,7 +12,7 @@ const PIECE_S: f64 = 0.1;
 const MOST: usize = 120;
 
 /// The picture; what the marks are below it, and nothing but that where there is no room for bars.
-pub(super) fn lines(picture: &Picture, options: TextOptions) -> Vec<String> {
+pub(in crate::report) fn lines(picture: &Picture, options: TextOptions) -> Vec<String> {
     let TextOptions { width, paint, .. } = options;
     let legend = |label: &str| {
         let begin = format!("{label:LABEL$}");

@@ -1,6 +1,6 @@
 //! What was expected of a balancer, and what became of the load when a server went away.
 
-use super::super::document::{Answer, Expectation, Failover, Scenario, Survivors};
+use super::super::document::{Failover, Scenario, Survivors};
 use super::{Condition, Fact, Item, Tone};
 use crate::text::flow::glued;
 use crate::units::human;
@@ -38,24 +38,8 @@ pub(in crate::report) struct Bars {
 
 /// The expectations, each with what became of it.
 pub(super) fn expectations(scenario: &Scenario) -> Option<Item> {
-    let conditions = scenario.expectations.iter().map(|it| {
-        let Expectation {
-            expression,
-            observed,
-            verdict,
-            needed,
-        } = it;
-        let more = needed.map(|more| format!("; {} more would tell", human::count(more)));
-        let undecided = match verdict {
-            Answer::Undecided => "undecided: ",
-            Answer::Holds | Answer::Fails => "",
-        };
-        Condition {
-            pass: *verdict == Answer::Holds,
-            expression: expression.clone(),
-            observed: format!("({undecided}{observed}{})", more.unwrap_or_default()),
-        }
-    });
+    let conditions = scenario.expectations.iter();
+    let conditions = conditions.map(Condition::of_expectation);
     let conditions: Vec<Condition> = conditions.collect();
     (!conditions.is_empty()).then_some(Item::Conditions("expected", conditions))
 }

@@ -27,9 +27,12 @@ pub(super) use self::balance::Bars;
 pub(super) use self::balance::Picture;
 pub(super) use self::checks::Checks;
 pub(super) use self::comparison::{ComparisonView, of_spread};
+pub(super) use self::overview::title;
 #[cfg(feature = "page")]
 pub(super) use self::page::Page;
-use super::document::{Document, FailureClass, Scenario, Status, ThresholdResult};
+use super::document::{
+    Answer, Document, Expectation, FailureClass, Scenario, Status, ThresholdResult,
+};
 use crate::text::flow::glued;
 use crate::units::human;
 
@@ -264,20 +267,35 @@ impl Failures {
 pub(super) struct Condition {
     pub(super) pass: bool,
     pub(super) expression: String,
-    /// `(was 7.2 ms)`.
+    /// `was 7.2 ms`.
     pub(super) observed: String,
 }
 
 impl Condition {
-    fn of(result: &ThresholdResult) -> Self {
+    pub(super) fn of(result: &ThresholdResult) -> Self {
         let observed = match observed(result) {
-            (Some(value), remark) => format!("(was {value}{remark})"),
-            (None, remark) => format!("({remark})"),
+            (Some(value), remark) => format!("was {value}{remark}"),
+            (None, remark) => remark,
         };
         Self {
             pass: result.pass,
             expression: result.expression.clone(),
             observed,
+        }
+    }
+
+    pub(super) fn of_expectation(expectation: &Expectation) -> Self {
+        let more = expectation.needed;
+        let more = more.map(|more| format!("; {} more would tell", human::count(more)));
+        let undecided = match expectation.verdict {
+            Answer::Undecided => "undecided: ",
+            Answer::Holds | Answer::Fails => "",
+        };
+        let observed = &expectation.observed;
+        Self {
+            pass: expectation.verdict == Answer::Holds,
+            expression: expectation.expression.clone(),
+            observed: format!("{undecided}{observed}{}", more.unwrap_or_default()),
         }
     }
 }

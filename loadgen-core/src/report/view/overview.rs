@@ -56,7 +56,7 @@ pub(super) fn section(scenario: &Scenario, all: &[Scenario]) -> Option<Section> 
 }
 
 /// Its name, and its protocol where another scenario has the same name.
-pub(super) fn title(scenario: &Scenario, all: &[Scenario]) -> String {
+pub(in crate::report) fn title(scenario: &Scenario, all: &[Scenario]) -> String {
     let alike = all.iter().filter(|it| it.name == scenario.name);
     if alike.count() > 1 {
         scenario::title(scenario)

@@ -1,12 +1,12 @@
 // One chart in the page: drawing it, zooming it, and what is in its legend.
 
 // By its name in the page: what makes a chart of a scenario, for so much width, and the statistics whose
-// histograms it needs.
+// histograms it needs; and whether the page carries what it shows, where it may not.
 const KINDS = {
   time: { make: timeChart, statistics: (it) => it.series.map((point) => point.response_time_us) },
   percentiles: { make: percentilesChart, statistics: (it) => [it.response_time_us, it.service_time_us] },
-  backends: { make: backendsChart, statistics: () => [] },
-  timeline: { make: timelineChart, statistics: () => [] },
+  backends: { make: backendsChart, statistics: () => [], isCarried: (it) => it.series.some((point) => point.backends) },
+  timeline: { make: timelineChart, statistics: () => [], isCarried: (it) => it.timeline?.length > 0 },
   connections: { make: connectionsChart, statistics: () => [] },
 };
 
@@ -41,35 +41,41 @@ class Chart {
 
   async drawNow() {
     const result = newest;
-    if (!result?.scenarios[this.scenario] || this.canvas.clientWidth === 0) return;
-    this.isSeen = true;
-    const echarts = await withLibrary();
+    if (!result?.scenarios[this.scenario]) return;
+    const { isCarried } = KINDS[this.kind];
+    if (isCarried && !isCarried(result.scenarios[this.scenario])) {
+      this.canvas.textContent = "The page would be too large with what this chart shows.";
+      return;
+    }
+    // What is folded is made ready all the same: for a printer.
+    this.isSeen ||= this.canvas.clientWidth > 0;
+    this.library = await withLibrary();
     await readAll(KINDS[this.kind].statistics(result.scenarios[this.scenario]));
     this.result = result;
-    this.paint(this.canvas.clientWidth, echarts);
+    if (this.canvas.clientWidth > 0) this.paint(this.canvas.clientWidth);
   }
 
   // Paints what was read. Does not wait for anything: a printer does not either.
-  paint(width, echarts) {
+  paint(width) {
     const scenario = this.result.scenarios[this.scenario];
     this.made = KINDS[this.kind].make(scenario, width, this.selected);
     this.width = width;
     this.canvas.style.height = `${this.made.height}px`;
     if (!this.instance) {
-      this.instance = echarts.init(this.canvas);
+      this.instance = this.library.init(this.canvas, null, { width, height: this.made.height });
       this.instance.on("datazoom", () => this.zoomed());
       // What lies on one axis of time is zoomed and pointed at together.
       if (this.made.zooms && this.kind !== "timeline") {
         this.instance.group = `scenario-${this.scenario}`;
-        echarts.connect(this.instance.group);
+        this.library.connect(this.instance.group);
       }
     } else {
       this.instance.resize({ width, height: this.made.height });
     }
     // What has nothing to be drawn of it is nothing to choose.
-    const isDrawn = ({ name }) => this.made.option.series.some((it) => it.name === name && it.data.some(([, y]) => y !== null));
-    this.made.legend = this.made.legend.filter(isDrawn);
-    for (const { name, isOff } of this.made.legend) this.selected[name] ??= !isOff;
+    const isDrawn = ({ key }) => this.made.option.series.some((it) => it.name === key && it.data.some(([, y]) => y !== null));
+    this.made.legend = this.made.legend.map((it) => ({ key: it.name, ...it })).filter(isDrawn);
+    for (const { key, isOff } of this.made.legend) this.selected[key] ??= !isOff;
     this.instance.setOption(this.option(), { notMerge: true });
     this.fitAxes();
     this.fillLegend();
@@ -139,13 +145,13 @@ class Chart {
   }
 
   fillLegend() {
-    const entries = this.made.legend.map(({ name, paint, shape }) => {
-      const button = element("button", { type: "button", "aria-pressed": this.selected[name] }, swatch(paint, shape), name);
+    const entries = this.made.legend.map(({ key, name, paint, shape }) => {
+      const button = element("button", { type: "button", "aria-pressed": this.selected[key] }, swatch(paint, shape), name);
       button.addEventListener("click", () => {
-        this.selected[name] = !this.selected[name];
-        button.setAttribute("aria-pressed", this.selected[name]);
+        this.selected[key] = !this.selected[key];
+        button.setAttribute("aria-pressed", this.selected[key]);
         if (this.made.stacks) this.draw();
-        else this.instance.dispatchAction({ type: "legendToggleSelect", name });
+        else this.instance.dispatchAction({ type: "legendToggleSelect", name: key });
       });
       return button;
     });
@@ -175,11 +181,11 @@ class Chart {
   // As it is to be printed: in light colours, as wide as the paper.
   toPaper() {
     this.isOnPaper = true;
-    if (this.instance) this.paint(PAPER);
+    if (this.result) this.paint(PAPER);
   }
 
   fromPaper() {
     this.isOnPaper = false;
-    if (this.instance) this.paint(this.canvas.clientWidth);
+    if (this.result && this.canvas.clientWidth > 0) this.paint(this.canvas.clientWidth);
   }
 }

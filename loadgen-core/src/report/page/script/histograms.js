@@ -55,10 +55,12 @@ function curveOf(buckets) {
   const points = [];
   let below = 0;
   for (const [from, to, many] of buckets) {
-    below += many;
-    if (all - below < 10) break;
     // A sample counts as the middle of its bucket, as in all figures.
-    points.push([below / all, (from + to) / 2]);
+    const middle = (from + to) / 2;
+    // The tenth sample from the end may be one of many in its bucket.
+    const known = Math.min(below + many, all - 10);
+    if (known > below) points.push([known / all, middle]);
+    below += many;
   }
   return points;
 }

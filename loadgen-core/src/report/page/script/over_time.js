@@ -1,28 +1,31 @@
 // Response times over time, and what happened when.
 
+const MOST_ACROSS = 8192;
+
 // A picture of how many took how long: a column for each point, a row for each stretch of times.
 function heatPicture(columns, from, to, low, high) {
   const rows = 64;
-  const unit = Math.min(...columns.map((it) => it.to - it.from));
-  const wide = Math.max(1, Math.round((to - from) / unit));
+  // All have the same width, but for the last.
+  const unit = columns[0].to - columns[0].from;
+  const wide = Math.max(1, Math.ceil((to - from) / unit));
   const cells = columns.map((column) => {
     const counts = new Float64Array(rows);
     for (const [least, most, many] of column.buckets) {
       const at = (log(Math.max((least + most) / 2, 1e-3)) - low) / (high - low);
-      counts[Math.min(rows - 1, Math.max(0, Math.floor(at * rows)))] += many / (column.to - column.from);
+      counts[Math.min(rows - 1, Math.max(0, Math.floor(at * rows)))] += many / column.weight;
     }
     return counts;
   });
   const most = Math.max(...cells.map((it) => Math.max(...it)));
-  // Large enough that nothing is blurred when it is drawn.
-  const across = Math.max(1, Math.ceil(2400 / wide));
+  // Large enough that nothing is blurred when it is drawn, and no larger than a browser has room for.
+  const across = Math.min(MOST_ACROSS, wide * Math.ceil(2400 / wide));
   const up = 8;
-  const canvas = element("canvas", { width: wide * across, height: rows * up });
+  const canvas = element("canvas", { width: across, height: rows * up });
   const context = canvas.getContext("2d");
   const paints = shades();
   columns.forEach((column, index) => {
-    const x = Math.round((column.from - from) / unit) * across;
-    const width = Math.max(1, Math.round((column.to - column.from) / unit)) * across;
+    const [x, end] = [column.from, column.end].map((s) => Math.round(((s - from) / (wide * unit)) * across));
+    const width = Math.max(1, end - x);
     cells[index].forEach((many, row) => {
       if (many === 0) return;
       const shade = Math.round((log(1 + many) / log(1 + most)) * (paints.length - 1));
@@ -58,12 +61,13 @@ function timeChart(scenario, width) {
   const heights = [tall, ...parts.map(() => 76)];
   const part = (name) => parts.indexOf(name) + 1;
   const within = (name) => ({ xAxisIndex: part(name), yAxisIndex: part(name) });
-  const own = (name) => timed.map((it) => [it.middle, it.response_time_us[name] > 0 ? log(it.response_time_us[name]) : null]);
+  // Where nothing is known there is no line.
+  const own = (name) => points.map(({ middle, response_time_us: it }) => [middle, it?.[name] > 0 ? log(it[name]) : null]);
   const halo = { shadowColor: color("paper"), shadowBlur: 3 };
   const percentile = (name) => line(name, color(name), own(name), { lineStyle: { width: 1.8, ...halo } });
   const series = [
     percentile("p50"), percentile("p95"), percentile("p99"),
-    line("max", color("soft"), own("max"), { showSymbol: timed.length === 1, lineStyle: { width: 1, type: "dotted", ...halo } }),
+    line("max", color("soft"), own("max"), { ...dots(own("max"), 0), lineStyle: { width: 1, type: "dotted", ...halo } }),
     line("started", color("started"), points.map((it) => [it.middle, it.perSecond(it.started)]), { ...within("rate"), lineStyle: { width: 1.2, type: "dashed" } }),
     line("completed", color("completed"), points.map((it) => [it.middle, it.perSecond(it.completed)]), within("rate")),
     line("users", color("users"), points.map((it) => [it.middle, it.users]), { ...within("users"), areaStyle: { opacity: 0.12 } }),

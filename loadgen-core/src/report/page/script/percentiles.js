@@ -7,13 +7,13 @@ function percentilesChart(scenario, width) {
     const buckets = bucketsIn(of);
     const points = buckets ? curveOf(buckets) : pointsOf(of);
     const drawn = points.filter(([, us]) => us > 0);
-    if (drawn.length > 0) curves.push({ name, paint: color(paint), points: drawn });
+    if (drawn.length > 0) curves.push({ name, paint: color(paint), points: drawn, isWhole: Boolean(buckets) });
   }
   const [low, high] = timeRange(curves.flatMap((it) => it.points.map(([, us]) => us)));
   const end = Math.max(...curves.map((it) => tail(it.points.at(-1)[0])), 1);
   const known = [0, 0.5, 0.9, 0.99, 0.999, 0.9999, 0.99999, 0.999999].filter((it) => tail(it) <= end + 1e-9);
   const words = (part) => `${+(part * 100).toFixed(6)} %`;
-  const series = curves.map(({ name, paint, points }) => line(name, paint, points.map(([part, us]) => [tail(part), log(us)]), { showSymbol: points.length < 10 }));
+  const series = curves.map(({ name, paint, points, isWhole }) => line(name, paint, points.map(([part, us]) => [tail(part), log(us)]), { showSymbol: points.length < 10, ...(isWhole ? { step: "start" } : {}) }));
   const atLeast = scenario.response_time_us.at_least_from;
   if (atLeast !== undefined && atLeast < 100 && series.length > 0) {
     series[0].markLine = {

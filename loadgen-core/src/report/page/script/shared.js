@@ -101,26 +101,32 @@ function linesAcross(api, from, to, low, high) {
   });
 }
 
+// A dot at each figure where there are no more than so many, and at each that stands alone: it makes no line.
+function dots(data, most) {
+  const isKnown = (index) => (data[index]?.[1] ?? null) !== null;
+  const isAlone = (index) => !isKnown(index - 1) && !isKnown(index + 1);
+  return { showSymbol: true, symbol: "circle", symbolSize: (_, { dataIndex }) => (data.length <= most || isAlone(dataIndex) ? 4 : 0) };
+}
+
 function line(name, paint, data, more) {
   return {
-    name, type: "line", data, color: paint,
-    showSymbol: data.length <= 60, symbol: "circle", symbolSize: 4,
+    name, type: "line", data, color: paint, ...dots(data, 60),
     lineStyle: { width: 1.6 }, emphasis: { disabled: true }, z: 4, ...more,
   };
 }
 
 // Areas on top of one another: of each that is shown, the sum of itself and those below it. The lowest is
-// drawn last, over the others.
+// drawn last, over the others. Goes by an entry's key: its name may be that of another.
 function stacked(entries, moments, selected, valueOf) {
   const sums = moments.map(() => 0);
-  return entries.map(({ name, paint }, index) => {
-    const isShown = selected[name] ?? true;
+  return entries.map(({ key, paint }, index) => {
+    const isShown = selected[key] ?? true;
     const data = moments.map((moment, at) => {
       const value = valueOf(moment, index);
       if (isShown) sums[at] += value ?? 0;
       return [moment.x, value === null ? null : sums[at]];
     });
-    return line(name, paint, data, { showSymbol: moments.length === 1, z: 4 - index / 1000, lineStyle: { width: 0 }, areaStyle: { opacity: 1 } });
+    return line(key, paint, data, { ...dots(data, 0), z: 4 - index / 1000, lineStyle: { width: 0 }, areaStyle: { opacity: 1 } });
   });
 }
 
@@ -172,6 +178,7 @@ function pointsOver(scenario) {
     const isTold = covered >= 0.5 * point.seconds;
     return {
       ...point, from: point.t_s, to: point.t_s + point.seconds, middle: point.t_s + covered / 2,
+      end, weight: Math.max(covered, 0.5 * point.seconds),
       perSecond: (many) => (isTold ? many / covered : null),
       rate: (many) => (isTold ? rate(many / covered) : `${count(many)} in ${seconds(covered)}`),
     };

@@ -1,0 +1,203 @@
+//! Conditions as test cases, in the form of JUnit's reports that CI servers read.
+
+use std::fmt::Write as _;
+
+use super::super::document::{Answer, Document, Expectation, Scenario, Status, ThresholdResult};
+use super::super::view::{Condition, title};
+use crate::text;
+use crate::text::flow::unglued;
+
+impl Document {
+    /// What was judged, as a JUnit report: a suite for each scenario, with a test case for each of its
+    /// thresholds and expectations, and a suite `loadgen` with a case for the run itself.
+    ///
+    /// A condition that does not hold is a failure with what was observed. A run that is invalid is an error
+    /// of its case, and one that failed although all conditions hold is a failure of it.
+    #[must_use]
+    pub fn to_junit(&self) -> String {
+        let mut suites = vec![Suite {
+            name: "loadgen".to_owned(),
+            duration_s: self.run.duration_s,
+            cases: vec![run(self)],
+        }];
+        suites.extend(
+            self.scenarios
+                .iter()
+                .map(|it| of_scenario(it, &self.scenarios)),
+        );
+        if !self.total.thresholds.is_empty() {
+            suites.push(Suite {
+                name: "tags".to_owned(),
+                duration_s: self.run.duration_s,
+                cases: self.total.thresholds.iter().map(threshold).collect(),
+            });
+        }
+        report(&suites, self)
+    }
+}
+
+/// What belongs together.
+struct Suite {
+    name: String,
+    duration_s: f64,
+    cases: Vec<Case>,
+}
+
+/// Something that was judged.
+struct Case {
+    name: String,
+    came: Came,
+}
+
+/// What came of it.
+enum Came {
+    /// It holds; with what was observed.
+    Passed(String),
+    /// It does not.
+    Failed { kind: &'static str, why: String },
+    /// It could not be judged.
+    Erred { kind: &'static str, why: String },
+}
+
+fn run(document: &Document) -> Case {
+    let why = || document.verdict.reasons.join("\n");
+    let came = match document.verdict.status {
+        Status::Invalid => Came::Erred {
+            kind: "invalid",
+            why: why(),
+        },
+        // Each condition that does not hold has a case of its own.
+        Status::Fail if document.conditions_hold() => Came::Failed {
+            kind: "fail",
+            why: why(),
+        },
+        Status::Fail | Status::Pass => Came::Passed(String::new()),
+    };
+    Case {
+        name: "run".to_owned(),
+        came,
+    }
+}
+
+fn of_scenario(scenario: &Scenario, all: &[Scenario]) -> Suite {
+    let thresholds = scenario.thresholds.iter().map(threshold);
+    let expectations = scenario.expectations.iter().map(expectation);
+    Suite {
+        name: unglued(&title(scenario, all)),
+        duration_s: scenario.duration_s,
+        cases: thresholds.chain(expectations).collect(),
+    }
+}
+
+fn threshold(result: &ThresholdResult) -> Case {
+    case(Condition::of(result), "threshold")
+}
+
+fn expectation(expectation: &Expectation) -> Case {
+    let kind = match expectation.verdict {
+        Answer::Undecided => "undecided",
+        Answer::Holds | Answer::Fails => "expectation",
+    };
+    case(Condition::of_expectation(expectation), kind)
+}
+
+fn case(condition: Condition, kind: &'static str) -> Case {
+    let why = unglued(&condition.observed);
+    Case {
+        name: condition.expression,
+        came: match condition.pass {
+            true => Came::Passed(why),
+            false => Came::Failed { kind, why },
+        },
+    }
+}
+
+/// All of it as XML.
+fn report(suites: &[Suite], document: &Document) -> String {
+    let all = || suites.iter().flat_map(|it| &it.cases);
+    let mut xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"loadgen\" {} time=\"{}\">\n",
+        counts(all()),
+        document.run.duration_s,
+    );
+    // A string takes all.
+    for suite in suites {
+        let _ = writeln!(
+            xml,
+            "  <testsuite name=\"{}\" {} skipped=\"0\" time=\"{}\" timestamp=\"{}\" hostname=\"{}\">",
+            escaped(&suite.name),
+            counts(suite.cases.iter()),
+            suite.duration_s,
+            escaped(&document.run.started_at),
+            escaped(document.run.host.hostname.as_deref().unwrap_or_default()),
+        );
+        for case in &suite.cases {
+            write_case(&mut xml, suite, case);
+        }
+        xml.push_str("  </testsuite>\n");
+    }
+    xml + "</testsuites>\n"
+}
+
+fn counts<'a>(cases: impl Iterator<Item = &'a Case> + Clone) -> String {
+    let failures = cases
+        .clone()
+        .filter(|it| matches!(it.came, Came::Failed { .. }));
+    let errors = cases
+        .clone()
+        .filter(|it| matches!(it.came, Came::Erred { .. }));
+    format!(
+        "tests=\"{}\" failures=\"{}\" errors=\"{}\"",
+        cases.count(),
+        failures.count(),
+        errors.count()
+    )
+}
+
+fn write_case(xml: &mut String, suite: &Suite, case: &Case) {
+    let begin = format!(
+        "    <testcase classname=\"{}\" name=\"{}\" time=\"{}\"",
+        escaped(&suite.name),
+        escaped(&case.name),
+        suite.duration_s
+    );
+    let bad = |element: &str, kind: &str, why: &str| {
+        let (first, why) = (why.lines().next().unwrap_or_default(), lines_escaped(why));
+        let first = escaped(first);
+        format!(
+            "{begin}>\n      <{element} type=\"{kind}\" message=\"{first}\">{why}</{element}>\n    </testcase>\n"
+        )
+    };
+    xml.push_str(&match &case.came {
+        Came::Passed(observed) if observed.is_empty() => format!("{begin}/>\n"),
+        Came::Passed(observed) => format!(
+            "{begin}>\n      <system-out>{}</system-out>\n    </testcase>\n",
+            lines_escaped(observed)
+        ),
+        Came::Failed { kind, why } => bad("failure", kind, why),
+        Came::Erred { kind, why } => bad("error", kind, why),
+    });
+}
+
+/// A text as it stands in an attribute or between tags, in one line. What XML 1.0 has no place for is
+/// hidden, too, and replaced.
+fn escaped(said: &str) -> String {
+    let mut out = String::with_capacity(said.len());
+    for c in text::line(said).chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&apos;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// The same of several lines.
+fn lines_escaped(said: &str) -> String {
+    let lines: Vec<String> = said.lines().map(escaped).collect();
+    lines.join("\n")
+}

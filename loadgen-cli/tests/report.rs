@@ -154,7 +154,9 @@ fn what_cannot_be_read_or_written_is_refused() {
     let folder = say(&["report", &Path::new("/").display().to_string()]);
     assert_eq!(folder.code, Some(2), "{folder:?}");
     assert!(
-        folder.stderr.contains("it is a folder; expected a file"),
+        folder
+            .stderr
+            .contains("/ is a folder without a journal of a run"),
         "{folder:?}"
     );
 

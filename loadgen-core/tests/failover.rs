@@ -126,7 +126,7 @@ fn a_server_that_dies_and_comes_back_is_told_of() {
     assert_eq!(failover.relapses, Some(0));
     // 500 a second for a second, without those that failed: enough for a p90, and not for a p99.
     let survivors = failover.survivors.as_ref().expect("two went on");
-    let during = survivors.during_us;
+    let during = &survivors.during_us;
     assert!((400..=500).contains(&during.count), "{during:?}");
     assert!(during.p90.is_some() && during.p99.is_none(), "{during:?}");
     assert!(

@@ -42,22 +42,25 @@ fn run(folder: &Path, context: &Context, seen: &Seen) -> (RunRecord, Journal) {
     let load = Load::closed(4).limit(Limit::Duration(Duration::from_millis(3_300)));
     let spec = ScenarioSpec::new("nap", load);
     let run = Run::new(Options::default().workers(Some(2))).scenario(spec, |_| Nap);
-    let place = Place::reserve(folder, &context.run_id).unwrap();
+    let place = Place::reserve(folder, &context.run_id).expect("a free name");
     let ended = |error: &journal::JournalError| panic!("{error}");
-    let (journal, mut follower) = Journal::begin(place, context, &run.names(), ended).unwrap();
+    let (journal, mut follower) =
+        Journal::begin(place, context, &run.names(), ended).expect("a journal");
     let seen = Arc::clone(seen);
     let run = run.listen(move |event| follower.hear(event));
     let run = run.listen(move |event| {
         if let Event::Snapshot(snapshot) = event {
             let ledger = snapshot.scenarios[0].total.ledger;
-            seen.lock().unwrap().push((ledger.completed, ledger.failed));
+            seen.lock()
+                .expect("nobody panics")
+                .push((ledger.completed, ledger.failed));
         }
     });
-    (run.execute().unwrap(), journal)
+    (run.execute().expect("the run goes well"), journal)
 }
 
 fn read(path: &Path) -> Document {
-    journal::read(path).unwrap().document()
+    journal::read(path).expect("a whole entry").document()
 }
 
 /// What a journal says once all of it is written, which is soon.

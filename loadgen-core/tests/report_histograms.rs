@@ -47,7 +47,7 @@ fn run(samples: &Counted) -> RunRecord {
 /// The document of it, as it is written and read again.
 fn read_back(record: &RunRecord) -> Document {
     let document = report::build(record, Context::new());
-    report::read(&serde_json::to_string(&document).unwrap()).unwrap()
+    report::read(&serde_json::to_string(&document).expect("JSON")).expect("a result")
 }
 
 /// All series of a document that have their samples with them.

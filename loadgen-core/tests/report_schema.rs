@@ -13,10 +13,10 @@ fn the_checked_in_schema_is_fresh(schema: &Value, name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../docs")
         .join(name);
-    let mut fresh = serde_json::to_string_pretty(schema).unwrap();
+    let mut fresh = serde_json::to_string_pretty(schema).expect("JSON");
     fresh.push('\n');
     if std::env::var_os("LOADGEN_UPDATE_SCHEMA").is_some_and(|value| value == "1") {
-        std::fs::write(&path, &fresh).unwrap();
+        std::fs::write(&path, &fresh).expect("it can be written");
     }
     let checked_in = std::fs::read_to_string(&path).unwrap_or_default();
     assert!(
@@ -29,7 +29,7 @@ fn the_checked_in_schema_is_fresh(schema: &Value, name: &str) {
 #[test_case(&report::schema(); "of results")]
 #[test_case(&compare::schema(); "of comparisons")]
 fn the_schema_is_a_schema(schema: &Value) {
-    jsonschema::meta::validate(schema).unwrap();
+    jsonschema::meta::validate(schema).expect("a schema");
 }
 
 /// The pages of the book are written by hand; a field that is added must not be missing there.
@@ -39,11 +39,11 @@ fn the_book_names_every_field(schema: &Value, page: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../docs/src")
         .join(page);
-    let page = std::fs::read_to_string(path).unwrap();
+    let page = std::fs::read_to_string(path).expect("the page is there");
     let words: BTreeSet<&str> = page
         .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))
         .collect();
-    let definitions = schema["$defs"].as_object().unwrap().values();
+    let definitions = schema["$defs"].as_object().expect("definitions").values();
     let missing: Vec<&String> = definitions
         .chain([schema])
         .filter_map(|definition| definition["properties"].as_object())

@@ -1,9 +1,8 @@
 //! The journal of a run: what it recorded, on a disk, up to the last second, so that a run that is killed
 //! leaves its figures.
 //!
-//! A [`Journal`] is a listener of the run. Once a second it writes down what was recorded so far, and
-//! [`read()`] makes of the last whole entry the record, and so the document, of a run that was cut off. Owns
-//! the file and its form. Does not hold up the run: entries are made where the run is listened to and
+//! A [`Follower`] listens to the run. Once a second it notes what was recorded so far, and [`read()`] makes of
+//! the last whole entry the record, and so the document, of a run that was cut off. Owns the file and its form. Does not hold up the run: entries are made where the run is listened to and
 //! written by a thread of its own; while that is busy, or once keeping the journal has taken 0.5 % of a
 //! processor, seconds have none. A file is some megabytes long at the most, however long the run is.
 //!

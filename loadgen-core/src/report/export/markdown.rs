@@ -79,9 +79,7 @@ fn fact(fact: &Fact) -> String {
 
 fn toned(tone: Tone, escaped: &str) -> String {
     match tone {
-        Tone::Plain => escaped.to_owned(),
-        #[cfg(feature = "page")]
-        Tone::Good => escaped.to_owned(),
+        Tone::Plain | Tone::Good => escaped.to_owned(),
         Tone::Strong | Tone::Bad => format!("**{escaped}**"),
         Tone::Doubtful => format!("*{escaped}*"),
     }

@@ -11,7 +11,8 @@ impl Document {
     ///
     /// For each scenario there is a row of the whole run (`span` is `run`), one of each step, and one for
     /// each point of its series (`span` is `point`). A figure that is not there, or that too few samples
-    /// support, is an empty field; those of a point are of its own samples only.
+    /// support, is an empty field; those of a point are of its own samples only. Of a point without a
+    /// histogram there is what the document says of it, and no count.
     #[must_use]
     pub fn to_csv(&self) -> String {
         let mut rows = vec![COLUMNS.map(str::to_owned)];
@@ -84,12 +85,16 @@ struct Row<'a> {
     step: &'a str,
     t_s: f64,
     seconds: f64,
+    /// How much of `seconds` was measured; nothing where that is too little to tell a rate.
+    covered_s: Option<f64>,
     users: Option<u64>,
     started: Option<u64>,
     completed: u64,
     failed: u64,
     unanswered: Option<u64>,
     times: Statistics,
+    /// Samples that `times` is of, where that is known.
+    count: Option<u64>,
     confidence: Option<Confidence>,
 }
 
@@ -102,12 +107,14 @@ impl<'a> Row<'a> {
             step: "",
             t_s: 0.0,
             seconds: scenario.duration_s,
+            covered_s: Some(scenario.duration_s),
             users: None,
             started: None,
             completed: 0,
             failed: 0,
             unanswered: None,
             times: Statistics::default(),
+            count: None,
             confidence: None,
         }
     }
@@ -119,6 +126,7 @@ impl<'a> Row<'a> {
             failed: scenario.ledger.failed,
             unanswered: Some(scenario.unanswered),
             times: scenario.response_time_us.clone(),
+            count: Some(scenario.response_time_us.count),
             confidence: scenario.response_time_confidence_us,
             ..Self::empty(scenario)
         }
@@ -132,31 +140,35 @@ impl<'a> Row<'a> {
             completed,
             failed: step.outcomes.values().sum::<u64>() - completed,
             unanswered: Some(step.unanswered),
+            count: Some(step.response_time_us.as_ref().map_or(0, |it| it.count)),
             times: step.response_time_us.clone().unwrap_or_default(),
             ..Self::empty(scenario)
         }
     }
 
     fn of_point(scenario: &'a Scenario, point: &Point) -> Self {
+        let (times, count) = times_of(point);
         Self {
             span: "point",
             t_s: point.t_s as f64,
             seconds: point.seconds as f64,
+            covered_s: covered(scenario, point),
             users: Some(point.users),
             started: Some(point.started),
             completed: point.completed,
             failed: point.failed,
-            times: times_of(point),
+            times,
+            count,
             ..Self::empty(scenario)
         }
     }
 
     fn fields(&self) -> [String; COLUMNS.len()] {
         let times = &self.times;
-        let per_s = match self.seconds > 0.0 {
-            true => (self.completed as f64 / self.seconds * 1e3).round() / 1e3,
+        let per_s = self.covered_s.map(|seconds| match seconds > 0.0 {
+            true => (self.completed as f64 / seconds * 1e3).round() / 1e3,
             false => 0.0,
-        };
+        });
         let interval = |of: fn(&Confidence) -> Option<[f64; 2]>| {
             let ends = self.confidence.as_ref().and_then(of);
             [ends.map(|it| it[0]), ends.map(|it| it[1])].map(figure)
@@ -180,8 +192,8 @@ impl<'a> Row<'a> {
             figure(self.started),
             self.completed.to_string(),
             self.failed.to_string(),
-            per_s.to_string(),
-            times.count.to_string(),
+            figure(per_s),
+            figure(self.count),
             figure(times.mean),
             figure(times.min),
             figure(times.p50),
@@ -209,9 +221,32 @@ fn figure(figure: Option<impl ToString>) -> String {
     figure.map_or_else(String::new, |it| it.to_string())
 }
 
-/// The figures of a point's own samples.
-fn times_of(point: &Point) -> Statistics {
-    let own = point.response_time_us.as_ref();
-    let samples = own.and_then(|it| it.histogram.as_ref());
-    samples.map(Statistics::of).unwrap_or_default()
+/// How much of a point was measured: the last may stand for more than that. Nothing where it is less than
+/// half, which tells no rate.
+fn covered(scenario: &Scenario, point: &Point) -> Option<f64> {
+    let (from, seconds) = (point.t_s as f64, point.seconds as f64);
+    let covered = (scenario.duration_s - from).min(seconds);
+    (covered >= 0.5 * seconds).then_some(covered)
+}
+
+/// The figures of a point's own samples, and how many these are. Without its histogram that is not known.
+fn times_of(point: &Point) -> (Statistics, Option<u64>) {
+    let Some(own) = &point.response_time_us else {
+        return (Statistics::default(), Some(0));
+    };
+    if let Some(samples) = &own.histogram {
+        let times = Statistics::of(samples);
+        let count = times.count;
+        return (times, Some(count));
+    }
+    // Of more than its own seconds it is not the point's.
+    let its_own = |us: Option<f64>, over_s: Option<u64>| us.filter(|_| over_s.is_none());
+    let times = Statistics {
+        p50: its_own(own.p50, own.p50_over_s),
+        p95: its_own(own.p95, own.p95_over_s),
+        p99: its_own(own.p99, own.p99_over_s),
+        max: Some(own.max),
+        ..Statistics::default()
+    };
+    (times, None)
 }

@@ -10,6 +10,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::super::document::{Document, Scenario};
 use crate::record::{Samples, Sparse};
+use crate::units::human;
 
 /// What stands as it is in the part of a tag that is somebody's name; a tag has no comma and no blank.
 const IN_TAGS: &AsciiSet = &NON_ALPHANUMERIC.remove(b'_').remove(b'.').remove(b'-');
@@ -24,7 +25,7 @@ impl Document {
     /// An interval for each point of each scenario's series, with the scenario's name as its tag
     /// (`NAME:PROTOCOL` where two have the same); and one of the whole run for each step of a scenario that
     /// has several (`NAME/STEP`). Other characters than letters, digits, `_`, `.` and `-` of a name are
-    /// percent-encoded there.
+    /// percent-encoded there. Points and steps that have times and no histogram are counted in a comment.
     #[must_use]
     pub fn to_hlog(&self) -> String {
         let mut intervals: Vec<Interval<'_>> = Vec::new();
@@ -35,6 +36,16 @@ impl Document {
         // Readers stop at one that begins too late for them.
         intervals.sort_by(|one, other| one.from_s.total_cmp(&other.from_s));
         let mut log = header(&self.run.started_at);
+        log.extend(self.scenarios.iter().filter_map(|it| {
+            let (missing, tag) = (without_histogram(it), tag(it, &self.scenarios));
+            let count = human::count(missing);
+            (missing > 0).then(|| {
+                format!(
+                    "#[{tag}: {count} series of times of its points and steps missing: \
+                     the document has no histogram of them]\n"
+                )
+            })
+        }));
         for it in &intervals {
             let largest = it.times.largest() as f64 / MAX_UNIT;
             let (tag, from, length) = (&it.tag, it.from_s, it.length_s);
@@ -86,6 +97,20 @@ fn encoded(name: &str) -> String {
     utf8_percent_encode(name, IN_TAGS).to_string()
 }
 
+/// Points and steps that have times, but in figures only: they cannot be in a log.
+fn without_histogram(scenario: &Scenario) -> u64 {
+    let points = scenario.series.iter();
+    let points = points.filter_map(|it| Some(it.response_time_us.as_ref()?.histogram.is_none()));
+    let steps = scenario.steps.iter().filter(|_| has_own_steps(scenario));
+    let steps = steps.filter_map(|it| Some(it.response_time_us.as_ref()?.histogram.is_none()));
+    points.chain(steps).filter(|it| *it).count() as u64
+}
+
+/// Whether its steps are something else than the scenario.
+fn has_own_steps(scenario: &Scenario) -> bool {
+    !matches!(scenario.steps.as_slice(), [only] if !only.apart)
+}
+
 fn over_time<'a>(scenario: &'a Scenario, tag: &str) -> Vec<Interval<'a>> {
     let points = scenario.series.iter().filter_map(|point| {
         Some(Interval {
@@ -100,7 +125,7 @@ fn over_time<'a>(scenario: &'a Scenario, tag: &str) -> Vec<Interval<'a>> {
 
 /// Those of each step over the whole run, where they are not the scenario's.
 fn of_steps<'a>(scenario: &'a Scenario, tag: &str) -> Vec<Interval<'a>> {
-    if matches!(scenario.steps.as_slice(), [only] if !only.apart) {
+    if !has_own_steps(scenario) {
         return Vec::new();
     }
     let steps = scenario.steps.iter().filter_map(|step| {

@@ -11,8 +11,9 @@ impl Document {
     /// What was judged, as a JUnit report: a suite for each scenario, with a test case for each of its
     /// thresholds and expectations, and a suite `loadgen` with a case for the run itself.
     ///
-    /// A condition that does not hold is a failure with what was observed. A run that is invalid is an error
-    /// of its case, and one that failed although all conditions hold is a failure of it.
+    /// A condition that does not hold is a failure with what was observed. A run that failed is a failure of
+    /// its case too, whatever it failed by; one that is invalid, that was stopped or that was cut off is an
+    /// error of it.
     #[must_use]
     pub fn to_junit(&self) -> String {
         let mut suites = vec![Suite {
@@ -66,12 +67,19 @@ fn run(document: &Document) -> Case {
             kind: "invalid",
             why: why(),
         },
-        // Each condition that does not hold has a case of its own.
-        Status::Fail if document.conditions_hold() => Came::Failed {
+        Status::Fail => Came::Failed {
             kind: "fail",
             why: why(),
         },
-        Status::Fail | Status::Pass => Came::Passed(String::new()),
+        Status::Pass if document.run.cut_off => Came::Erred {
+            kind: "cut_off",
+            why: "the run was cut off before all was done".to_owned(),
+        },
+        Status::Pass if document.run.stopped => Came::Erred {
+            kind: "stopped",
+            why: "the run was stopped before its plan was done".to_owned(),
+        },
+        Status::Pass => Came::Passed(String::new()),
     };
     Case {
         name: "run".to_owned(),

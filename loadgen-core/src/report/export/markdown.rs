@@ -38,15 +38,15 @@ impl Document {
 }
 
 fn headline(headline: &Headline) -> String {
-    let word = match headline.status {
-        Status::Pass | Status::Invalid if headline.is_cut_off => "✂️ CUT OFF",
-        Status::Pass if headline.is_stopped => "⏹️ STOPPED",
-        Status::Pass => "✅ PASS",
-        Status::Fail => "❌ FAIL",
-        Status::Invalid => "⚠️ INVALID",
+    let sign = match headline.status {
+        Status::Fail => "❌",
+        Status::Pass | Status::Invalid if headline.is_cut_off => "✂️",
+        Status::Pass if headline.is_stopped => "⏹️",
+        Status::Pass => "✅",
+        Status::Invalid => "⚠️",
     };
     let mut lines = vec![
-        format!("## {word}: {}", escaped(&headline.text)),
+        format!("## {sign} {}: {}", headline.word(), escaped(&headline.text)),
         String::new(),
     ];
     let reasons = headline.reasons.iter();

@@ -115,6 +115,44 @@ fn a_row_for_each_scenario_step_and_point() {
 }
 
 #[test]
+fn a_point_without_a_histogram_has_its_figures_and_no_count() {
+    let mut document = document();
+    let point = &mut document.scenarios[0].series[0];
+    let own = point.response_time_us.as_mut().unwrap();
+    own.histogram = None;
+    own.p95 = Some(250.0);
+    own.p95_over_s = Some(2);
+    let point = &rows(&document.to_csv())[3];
+    let figures = [
+        "response_time_count",
+        "response_time_p50_us",
+        "response_time_p95_us",
+        "response_time_max_us",
+    ];
+    let max = document.scenarios[0].series[0]
+        .response_time_us
+        .as_ref()
+        .unwrap()
+        .max;
+    assert_eq!(
+        figures.map(|it| &*point[it]),
+        ["", "200.192", "", &max.to_string()]
+    );
+    let log = document.to_hlog();
+    assert!(log.contains("\n#[greet: 1 series of times"), "{log}");
+    assert!(!log.contains("#[echo:"), "{log}");
+}
+
+#[test]
+fn the_last_point_has_the_rate_of_what_was_measured() {
+    let mut document = document();
+    let rate = |document: &Document| rows(&document.to_csv())[4]["completed_per_s"].clone();
+    assert_eq!(rate(&document), "200", "half a second");
+    document.scenarios[0].duration_s = 1.4;
+    assert_eq!(rate(&document), "", "too little to tell");
+}
+
+#[test]
 fn a_name_stays_in_its_field() {
     let mut document = document();
     document.scenarios[0].name = "a \"b\", c\nd".to_owned();
@@ -197,16 +235,31 @@ fn a_case_for_each_condition() {
 }
 
 #[test_case(Status::Pass => None)]
-#[test_case(Status::Fail => Some("failure type=\"fail\" message=\"the service was &lt;silent&gt;\"".to_owned()); "whatever the conditions say")]
+#[test_case(Status::Fail => Some("failure type=\"fail\" message=\"the service was &lt;silent&gt;\"".to_owned()))]
 #[test_case(Status::Invalid => Some("error type=\"invalid\" message=\"the service was &lt;silent&gt;\"".to_owned()))]
 fn a_case_for_the_run_itself(status: Status) -> Option<String> {
     let mut document = document();
     for scenario in &mut document.scenarios {
-        scenario.ledger.completed = 10;
         scenario.thresholds = Vec::new();
     }
     document.verdict.status = status;
     document.verdict.reasons = vec!["the service was <silent>".to_owned()];
+    case_of_run(&document)
+}
+
+#[test_case(true, false => Some("error type=\"stopped\" message=\"the run was stopped before its plan was done\"".to_owned()))]
+#[test_case(false, true => Some("error type=\"cut_off\" message=\"the run was cut off before all was done\"".to_owned()))]
+fn a_run_that_was_not_done_is_an_error(stopped: bool, cut_off: bool) -> Option<String> {
+    let mut document = document();
+    document.verdict.status = Status::Pass;
+    document.run.stopped = stopped;
+    document.run.cut_off = cut_off;
+    assert!(document.to_junit().contains("errors=\"1\""));
+    case_of_run(&document)
+}
+
+/// What came of the run's own case, where it did not pass.
+fn case_of_run(document: &Document) -> Option<String> {
     let report = document.to_junit();
     let case = report
         .lines()
@@ -226,6 +279,15 @@ fn what_xml_has_no_place_for_is_replaced() {
     assert!(report.chars().all(allowed), "{report}");
     let expected = "]]&gt; \u{fffd}\u{fffd} \u{fffd}\u{fffd}[2J";
     assert!(report.contains(expected), "{report}");
+}
+
+#[test]
+fn a_page_of_a_run_that_was_cut_off_says_so() {
+    let mut document = document();
+    document.run.cut_off = true;
+    document.verdict.status = Status::Invalid;
+    let page = document.to_markdown();
+    assert!(page.starts_with("## ✂️ CUT OFF: "), "{page}");
 }
 
 #[test]

@@ -23,8 +23,8 @@ const PLAIN: &str = "application/json";
 /// JSON, deflated (zlib) and in base64.
 const DEFLATED: &str = "application/octet-stream";
 
-/// What is left out first of a document that is too large, and what then: each is known in figures all the
-/// same.
+/// What is left out first of a document that is too large, and what then: the parts of scenarios whose
+/// histograms go, which are known in figures all the same.
 const LEAVE_OUT: [(&str, &[&str]); 2] = [
     (
         "without the histograms of its points over time",
@@ -35,6 +35,9 @@ const LEAVE_OUT: [(&str, &[&str]); 2] = [
         &["steps", "backends"],
     ),
 ];
+/// What is left of one that is too large even then.
+const WITHOUT_SERVERS: &str =
+    "without the histograms of points, steps and backends, and without who answered when";
 
 /// A document as it stands in a page.
 pub(super) struct Carried {
@@ -56,12 +59,17 @@ impl Carried {
         for (extent, parts) in LEAVE_OUT {
             if carried.text.len() > MOST_CARRIED {
                 for scenario in json["scenarios"].as_array_mut().into_iter().flatten() {
-                    parts
-                        .iter()
-                        .for_each(|it| drop_histograms(&mut scenario[it]));
+                    let parts = parts.iter();
+                    parts.for_each(|it| scenario.get_mut(it).into_iter().for_each(drop_histograms));
                 }
                 carried = Self::with(&json, extent);
             }
+        }
+        if carried.text.len() > MOST_CARRIED {
+            for scenario in json["scenarios"].as_array_mut().into_iter().flatten() {
+                drop_servers_over_time(scenario);
+            }
+            carried = Self::with(&json, WITHOUT_SERVERS);
         }
         carried
     }
@@ -89,6 +97,20 @@ fn drop_histograms(part: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(drop_histograms),
         _ => {}
+    }
+}
+
+/// Takes out of a scenario what each server answered at which time. The sums of the run stay.
+fn drop_servers_over_time(scenario: &mut Value) {
+    let Some(scenario) = scenario.as_object_mut() else {
+        return;
+    };
+    scenario.remove("timeline");
+    let points = scenario.get_mut("series").and_then(Value::as_array_mut);
+    for point in points.into_iter().flatten() {
+        if let Some(fields) = point.as_object_mut() {
+            fields.remove("backends");
+        }
     }
 }
 
@@ -174,6 +196,25 @@ mod tests {
         assert_eq!(scenario["response_time_us"]["histogram"], "whole");
         assert_eq!(scenario["series"][599]["response_time_us"]["max"], 3.5);
         (carried.extent, scenario)
+    }
+
+    #[test]
+    fn who_answered_when_is_left_out_last() {
+        let mut random = fastrand::Rng::with_seed(5);
+        let moments: Vec<Value> = (0..200)
+            .map(|_| json!({"backends": {"b1": histogram(&mut random, 6_000)}}))
+            .collect();
+        let json =
+            json!({"scenarios": [{"series": moments, "timeline": moments, "backends": ["b1"]}]});
+        let carried = Carried::fitting(json);
+        assert_eq!(carried.extent, WITHOUT_SERVERS);
+        assert_eq!(carried.media_type, PLAIN);
+        let json: Value = serde_json::from_str(&carried.text).unwrap();
+        let scenario = &json["scenarios"][0];
+        assert_eq!(scenario["series"].as_array().map(Vec::len), Some(200));
+        assert_eq!(scenario["series"][0], json!({}));
+        assert_eq!(scenario.get("timeline"), None);
+        assert_eq!(scenario["backends"], json!(["b1"]));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use test_case::test_case;
 use super::super::read;
 use super::super::text::tests::sample::document;
 use super::*;
+use crate::record::{Sparse, new_histogram};
 
 /// What would run something, if it were taken for markup.
 const HARMFUL: &str = "</script><script>harmed()</script><img src=x onerror=\"harmed()\">";
@@ -182,6 +183,45 @@ fn a_run_of_a_day_with_twenty_steps_is_no_larger_than_can_be_sent() {
     }));
     assert!(page.len() <= 2_500_000, "{}", page.len());
     assert!(page.contains("data-chart=\"time\""));
+}
+
+#[test]
+fn a_page_with_long_histograms_and_a_long_plan_is_no_larger_than_can_be_sent() {
+    let mut random = fastrand::Rng::with_seed(1);
+    let histograms = (0..60).map(|_| {
+        let mut times = new_histogram();
+        for _ in 0..5_000 {
+            let least = 1 << random.u32(10..33);
+            times.saturating_record(random.u64(least..2 * least));
+        }
+        Sparse::coarse(&times).to_text()
+    });
+    let histograms: Vec<String> = histograms.collect();
+    let page = html(&document(|it| {
+        let points = (0..600).map(|at| {
+            let mut point = point(at, 1);
+            point["response_time_us"]["histogram"] = json!(histograms[at as usize % 60]);
+            point
+        });
+        it["scenarios"][0]["series"] = points.collect();
+        it["scenarios"] = vec![it["scenarios"][0].clone(); 3].into();
+        it["run"]["plan"] = json!({"body": "<".repeat(150_000)});
+    }));
+    assert!(page.len() <= 2_500_000, "{}", page.len());
+    assert!(page.contains("without the histograms of its points over time"));
+    assert!(page.contains("more characters of it are not shown"));
+}
+
+#[test]
+fn the_tail_of_the_other_servers_is_told() {
+    let page = html(&document(|it| {
+        it["scenarios"][0]["failovers"] = json!([{
+            "event": "kill b2", "backend": "b2", "at_s": 1.0,
+            "survivors": {"before_us": {"count": 1500, "p99": 3100.0}, "during_us": {"count": 1612, "p99": 9200.0}},
+        }]);
+    }));
+    let page = page.replace('\u{a0}', " ");
+    assert!(page.contains("p99 of the others 9.2 ms (3.1 ms before)"));
 }
 
 #[test]

@@ -52,7 +52,8 @@ pub(super) fn events(place: usize, scenario: &Scenario) -> Option<Section> {
 fn has_more(failover: &Failover) -> bool {
     let relapses = failover.relapses.unwrap_or_default();
     let in_flight = failover.lost_in_flight.unwrap_or_default();
-    let is_told = failover.switched.is_none() && failover.farewell.is_none();
+    let is_told =
+        failover.switched.is_none() && failover.farewell.is_none() && failover.survivors.is_none();
     !is_told || failover.untold.is_some() || relapses + in_flight > 0
 }
 

@@ -107,12 +107,24 @@ fn sinks(document: &Document) -> Option<Block> {
     grid.without_empty_columns().block()
 }
 
-/// The plan as it was run.
+/// So many characters of a plan are shown: with bodies and data in it, it may be of any length.
+const MOST_OF_PLAN: usize = 100_000;
+
+/// The plan as it was run, or as much of it as a page has room for.
 pub(super) fn plan(document: &Document) -> Section {
     // Fails only for maps whose keys are not text.
     let text = serde_json::to_string_pretty(&document.run.plan).unwrap_or_default();
     let title = "The plan as it was run: defaults, profiles and flags applied, secrets left out";
-    Section::new("", vec![Block::Text { title, text }])
+    let all = text.chars().count();
+    let text: String = text.chars().take(MOST_OF_PLAN).collect();
+    let mut blocks = vec![Block::Text { title, text }];
+    if let more @ 1.. = all.saturating_sub(MOST_OF_PLAN) {
+        blocks.push(Block::sentence(format!(
+            "{} more characters of it are not shown; the document that this page carries has them.",
+            human::count(more as u64),
+        )));
+    }
+    Section::new("", blocks)
 }
 
 /// The machine that made the load, and the run's own name.

@@ -152,7 +152,11 @@ fn trends(course: &Course<'_>, columns: usize) -> Vec<String> {
         let values: Vec<Option<f64>> = course[latest..].iter().map(|(_, it)| of(it)).collect();
         let known = || values.iter().flatten().copied();
         let (least, largest) = (known().reduce(f64::min)?, known().reduce(f64::max)?);
-        let range = format!("{} to {}", said(least), said(largest));
+        let (least, largest) = (said(least), said(largest));
+        let range = match least == largest {
+            true => least,
+            false => format!("{least} to {largest}"),
+        };
         Some(format!("  {label:8}{}  {range}", sparkline::of(&values)))
     };
     let trends = [

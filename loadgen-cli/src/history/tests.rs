@@ -62,7 +62,20 @@ fn table(folder: &TempDir, columns: usize) -> String {
 
 #[test]
 fn a_screen_shows_the_course_of_each_scenario() {
-    insta::assert_snapshot!(table(&folder(), 80), @"");
+    insta::assert_snapshot!(table(&folder(), 80), @r"
+    3 results in results; 2 other files are no results
+
+    hello_high (grpc)
+      rate    █▄▂  250/s to 1,000/s
+      p99     ▂▄█  10 ms to 40 ms
+      errors  ▁▁▁  0%
+      began (UTC)       verdict     rate    p50    p99  errors  version  file
+      2026-01-01 00:00  PASS     1,000/s  10 ms  10 ms      0%  0.1.0    c.json
+      2026-01-02 00:00  PASS       500/s  20 ms  20 ms      0%  0.1.0    b.json
+      2026-01-03 00:00  PASS*      250/s  40 ms  40 ms      0%  0.1.0    a.json
+
+    * not the scenario that it was in the run before
+    ");
 }
 
 #[test_case::test_case(60)]

@@ -101,11 +101,16 @@ pub(crate) fn is_unfinished(path: &Path) {
     unfinished().push(path.to_owned());
 }
 
+/// It is where it is to stay, however the process ends.
+pub(crate) fn stays(path: &Path) {
+    unfinished().retain(|it| it != path);
+}
+
 /// Removes every file that is on its way to its place: for who ends the process with nothing dropped.
 pub(crate) fn remove_unfinished() {
     for path in unfinished().iter() {
-        // Gone where it became what it was for.
-        let _ = fs::remove_file(path);
+        // Gone where it became what it was for. A folder goes where nothing is left in it.
+        let _ = fs::remove_file(path).or_else(|_| fs::remove_dir(path));
     }
 }
 

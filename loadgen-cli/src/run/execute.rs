@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use loadgen_core::condition::Threshold;
 use loadgen_core::engine::{self, Event, Run, Stopper};
-use loadgen_core::journal::Follower;
 use loadgen_core::record::{EarlyEnd, RunRecord};
 
 use super::error::RunError;
 use super::events::{Events, Late};
+use super::journal::Following;
 use super::marks;
 use crate::backend::Fleet;
 use crate::human;
@@ -24,7 +24,7 @@ use crate::trace::Trace;
 /// Those who listen to a run besides whoever looks at it.
 pub(super) struct Listening<'a> {
     pub(super) sinks: &'a mut Sinks,
-    pub(super) journal: Option<Follower>,
+    pub(super) journal: Option<Following>,
 }
 
 /// Carries the run out, with its view and its way out.

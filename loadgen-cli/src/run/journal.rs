@@ -2,8 +2,9 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use loadgen_core::engine::Event;
 use loadgen_core::journal::{self, Follower, Journal, JournalError, Place};
 use loadgen_core::record::Names;
 use loadgen_core::report::{Context, Document};
@@ -33,7 +34,10 @@ pub(super) fn reserve(
 ) -> Result<Option<Place>, RunError> {
     let reserve = |folder: &Path| {
         let place = Place::reserve(folder, &info.id)?;
-        output::is_unfinished(place.part());
+        place
+            .leavings()
+            .iter()
+            .for_each(|it| output::is_unfinished(it));
         Ok(place)
     };
     let result = settings.result().filter(|it| can_be_beside(it));
@@ -59,10 +63,11 @@ pub(super) fn begin(
     context: &Context,
     names: &[Names],
     screen: &Screen,
-) -> Result<Option<(Kept, Follower)>, RunError> {
+) -> Result<Option<(Kept, Following)>, RunError> {
     let Some(place) = place else {
         return Ok(None);
     };
+    let leavings = place.leavings();
     let told = screen.clone();
     let begun = Journal::begin(place, context, names, move |it| say_without(it, &told));
     match (begun, &settings.journal) {
@@ -72,6 +77,7 @@ pub(super) fn begin(
                 journal,
                 is_for_file,
             };
+            let follower = Following { follower, leavings };
             Ok(Some((kept, follower)))
         }
         (Err(error), settings::Journal::In(_)) => Err(RunError::Journal(error)),
@@ -103,6 +109,24 @@ fn say_what_is_left(folder: &Path, screen: &Screen) {
                 path.display()
             ));
         }
+    }
+}
+
+/// Who listens to the run for the journal.
+#[derive(Debug)]
+pub(super) struct Following {
+    follower: Follower,
+    /// What goes where the process ends before there is a load.
+    leavings: Vec<PathBuf>,
+}
+
+impl Following {
+    /// Hears what happens in the run. From when there is a load on, its journal stays however the process ends.
+    pub(super) fn hear(&mut self, event: &Event<'_>) {
+        if let Event::Connected = event {
+            self.leavings.drain(..).for_each(|it| output::stays(&it));
+        }
+        self.follower.hear(event);
     }
 }
 

@@ -78,10 +78,12 @@ impl Place {
         }
     }
 
-    /// The file that is there for now.
+    /// What will be there once the journal begins, and is there for now: to be removed in this order where the
+    /// process ends before the run begins. The folder only where it was made for the journal.
     #[must_use]
-    pub fn part(&self) -> &Path {
-        &self.part
+    pub fn leavings(&self) -> Vec<PathBuf> {
+        let files = [&self.part, &self.path].into_iter().chain(&self.made);
+        files.cloned().collect()
     }
 
     /// The folder.
@@ -239,7 +241,13 @@ mod tests {
     fn nothing_is_left_of_a_place_that_nothing_comes_of() {
         let folder = tempfile::tempdir().unwrap();
         let within = folder.path().join("r.json.journal");
-        drop(Place::reserve(&within, "1").unwrap());
+        let place = Place::reserve(&within, "1").unwrap();
+        let leavings = place.leavings();
+        let [part, path, made] = leavings.as_slice() else {
+            panic!("{leavings:?}");
+        };
+        assert!(part.is_file() && !path.exists() && *made == within);
+        drop(place);
         assert!(names(folder.path()).is_empty());
     }
 

@@ -129,7 +129,9 @@ fn of_folder(path: &Path) -> Result<Vec<Stored>, ComparingError> {
         match stored(&file) {
             Ok(stored) => all.push(stored),
             Err(ResultError::Content {
-                source: source @ ReadError::NotAResult { .. },
+                source:
+                    source
+                    @ (ReadError::NotAResult { .. } | ReadError::Syntax { .. } | ReadError::Empty),
                 ..
             }) => screen::note(format_args!("passing over {}: {source}", file.display())),
             Err(error) => return Err(error.into()),

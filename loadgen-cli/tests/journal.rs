@@ -233,14 +233,16 @@ fn once_the_result_stands_the_journal_is_gone() {
     assert_eq!(names(&journals), ["notes.txt"]);
 }
 
-#[test]
-fn the_journal_of_a_killed_run_is_beside_its_result() {
+/// A report carries the result, and is read as one.
+#[test_case("json", "r.json"; "the document")]
+#[test_case("html", "r.html"; "a report")]
+fn the_journal_of_a_killed_run_is_beside_its_result(kind: &str, name: &str) {
     let folder = tempfile::tempdir().expect("a folder");
-    let result = folder.path().join("r.json");
-    let to = format!("json={}", result.display());
+    let result = folder.path().join(name);
+    let to = format!("{kind}={}", result.display());
     let mut command = loadgen(&["run", "-s", "hello_light", "-d", "60s", "-q", "-o", &to]);
     let mut run = Guard(command.spawn().expect("loadgen starts"));
-    let beside = folder.path().join("r.json.journal");
+    let beside = folder.path().join(format!("{name}.journal"));
     wait_for_journals(&beside, 1);
     kill(&mut run);
     assert_eq!(report(&beside, &["--json"]).json()["run"]["cut_off"], true);
@@ -263,7 +265,7 @@ fn the_journal_of_a_killed_run_is_beside_its_result() {
     let mut names = names(folder.path());
     // What the killed run had made ready for its result.
     names.retain(|it| !it.ends_with(".part"));
-    assert_eq!(names, ["r.json", "r.json.journal"]);
+    assert_eq!(names, [name.to_owned(), format!("{name}.journal")]);
 }
 
 #[test]

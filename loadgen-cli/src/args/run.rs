@@ -165,7 +165,7 @@ pub(crate) struct RunArgs {
     /// Also write the result to a file; KIND is `json`, `html`, `csv`, `hlog`, `junit` or `markdown`. May be given several times
     #[arg(short, long = "out", value_name = "KIND=PATH", value_parser = OsStringValueParser::new().try_map(|it| output_spec(&it)), action = ArgAction::Append, help_heading = "Output")]
     pub(crate) outputs: Vec<Spec>,
-    /// Keep a journal in this folder, from which `loadgen report` has the figures of a run that was killed [default: PATH.journal beside `--out json=PATH`]
+    /// Keep a journal in this folder, from which `loadgen report` has the figures of a run that was killed [default: PATH.journal beside `--out json=PATH` or `html=PATH`]
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub(crate) journal: Option<PathBuf>,
     /// Keep no journal

@@ -106,6 +106,9 @@ impl Series {
     /// # Errors
     /// For a path that one of them cannot be written to, before the first begins.
     fn of(settings: RunSettings, times: u64) -> Result<Self, Error> {
+        for spec in &settings.outputs {
+            spec.takes_several().map_err(RunError::Output)?;
+        }
         let of_run = |nth: u64| {
             let specs = settings.outputs.iter().map(|it| Spec {
                 kind: it.kind,
@@ -159,9 +162,10 @@ impl Series {
     }
 }
 
-/// The path of the n-th run's file: `r.1.json` for `r.json`. A device or a pipe is one for all of them.
+/// The path of the n-th run's file: `r.1.json` for `r.json`. A device is one for all of them, and a folder stays
+/// what no run can write to.
 fn numbered(path: &Path, nth: u64) -> PathBuf {
-    if path.exists() && !path.is_file() && !path.is_dir() {
+    if path.exists() && !path.is_file() {
         return path.to_owned();
     }
     let (Some(stem), ending) = (path.file_stem(), path.extension()) else {
@@ -188,6 +192,7 @@ mod tests {
     #[test_case("a.b.json", 2 => "a.b.2.json"; "several points")]
     #[test_case(".hidden", 2 => ".hidden.2"; "a point at the beginning")]
     #[test_case("/dev/null", 2 => "/dev/null"; "a device")]
+    #[test_case("/dev", 2 => "/dev"; "a folder")]
     fn numbers(path: &str, nth: u64) -> String {
         numbered(Path::new(path), nth).display().to_string()
     }

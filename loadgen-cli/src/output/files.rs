@@ -58,9 +58,27 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
-    /// Whether the document itself goes there.
+    /// Whether the document goes there, by itself or carried by a page.
     pub(crate) fn is_document(&self) -> bool {
-        self.kind == Kind::Json
+        matches!(self.kind, Kind::Json | Kind::Html)
+    }
+
+    /// Makes sure that one result after another can go there.
+    ///
+    /// # Errors
+    /// [`OutputError`] of a named pipe: who reads it takes the end of one for the end of all. What this process
+    /// holds without a name, as `/dev/stdout` may be, stays open.
+    pub(crate) fn takes_several(&self) -> Result<(), OutputError> {
+        let is_pipe = fs::metadata(&self.path).is_ok_and(|it| it.file_type().is_fifo());
+        let is_named = fs::canonicalize(&self.path).is_ok();
+        match is_pipe && is_named {
+            true => Err(OutputError {
+                path: self.path.clone(),
+                reason: "it is a named pipe, which takes the result of one run; name a file, or leave out `--repeat`"
+                    .to_owned(),
+            }),
+            false => Ok(()),
+        }
     }
 }
 

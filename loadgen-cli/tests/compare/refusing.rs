@@ -123,6 +123,20 @@ fn folders() {
             .starts_with("passing over base/suite.json: it is no result"),
         "{said:?}"
     );
+    // What stands beside results, and what the tool itself puts there.
+    stored.write("new/other.html", "<!-- ours --><html></html>");
+    stored.write("new/empty.json", "");
+    let into_it = ["compare", "-q", "-o", "html=base/c.html", "base", "new"];
+    assert_eq!(stored.say(&into_it).code, Some(0));
+    let said = stored.say(&["compare", "base", "new"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for passed_over in [
+        "passing over base/c.html: it is no result of a run: it is a page that carries no whole document",
+        "passing over new/other.html: it is no JSON",
+        "passing over new/empty.json: it is empty",
+    ] {
+        assert!(said.stderr.contains(passed_over), "{said:?}");
+    }
     stored.write("none/notes.txt", "none of this");
     let said = stored.say(&["compare", "none", "new"]);
     refused(&said, &["there is no result of a run in the folder none"]);

@@ -1,13 +1,13 @@
 //! Repeated runs, and runs that are held against earlier ones.
 
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Deserializer, Value};
 
-use crate::common::{Proxy, Said, Server, finish, loadgen, signal};
+use crate::common::{Guard, Proxy, Said, Server, finish, loadgen, pipe_in, signal};
 use crate::support::Stored;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -86,6 +86,35 @@ fn a_path_that_cannot_be_written_to_is_found_before_the_first_run() {
     );
     assert!(!said.stderr.contains("run 1 of 2"), "{said:?}");
     assert!(!stored.path("r.1.json").exists());
+}
+
+/// A pipe was once opened, closed, and waited for until somebody else would read it.
+#[test]
+fn what_takes_no_several_results_is_refused() {
+    let stored = Stored::with(0, 0, 1.0);
+    fs::create_dir(stored.path("all")).expect("the folder is made");
+    let pipe = pipe_in(stored.0.path());
+    let reader = Command::new("cat").arg(&pipe).stdout(Stdio::null()).spawn();
+    let _reader = Guard(reader.expect("there is cat"));
+    for (path, why) in [
+        (
+            "pipe",
+            "it is a named pipe, which takes the result of one run",
+        ),
+        ("all", "it is a directory"),
+    ] {
+        let child = loadgen(&["run", "-s", "hello_light", "-n", "9", "--repeat", "2"])
+            .args(["--out", &format!("json={path}")])
+            .current_dir(stored.0.path())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn();
+        let said = finish(child.expect("loadgen starts"), SOON);
+        assert_eq!((said.code, &*said.stdout), (Some(2), ""), "{said:?}");
+        let expected = format!("cannot write the result to {path}: {why}");
+        assert!(said.stderr.contains(&expected), "{said:?}");
+        assert!(!said.stderr.contains("run 1 of 2"), "{said:?}");
+    }
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn conditions(what: &str, conditions: &[Condition]) -> String {
         } else {
             ("FAIL", "bad")
         };
-        let text = format!("{word}: {} {}", it.expression, it.observed);
+        let text = format!("{word}: {} ({})", it.expression, it.observed);
         element("li", class, &text)
     });
     format!(

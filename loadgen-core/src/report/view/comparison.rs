@@ -296,16 +296,16 @@ fn limit(result: &LimitResult) -> Condition {
     let changed = changed.unwrap_or_default();
     let observed = match result.verdict {
         LimitVerdict::Kept if changed.is_empty() => {
-            "(it was not measured; both sides are the same runs)".to_owned()
+            "it was not measured; both sides are the same runs".to_owned()
         }
-        LimitVerdict::Kept | LimitVerdict::Broken => format!("({changed})"),
+        LimitVerdict::Kept | LimitVerdict::Broken => changed,
         LimitVerdict::Undecided => {
-            format!("({changed}: undecided, chance may have it on either side)")
+            format!("{changed}: undecided, chance may have it on either side")
         }
         LimitVerdict::Untold if changed.is_empty() => {
-            "(it was not measured on both sides)".to_owned()
+            "it was not measured on both sides".to_owned()
         }
-        LimitVerdict::Untold => format!("({changed}: whether that is chance cannot be told)"),
+        LimitVerdict::Untold => format!("{changed}: whether that is chance cannot be told"),
     };
     let expression = match &result.scenario {
         Some(name) if !result.expression.starts_with("scenarios.") => {

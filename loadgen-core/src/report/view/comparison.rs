@@ -84,7 +84,7 @@ fn word(comparison: &Comparison) -> (&'static str, Tone) {
     } else if counts.better > 0 {
         ("BETTER", Tone::Good)
     } else if counts.same > 0 {
-        ("NO DIFFERENCE", Tone::Strong)
+        ("NO DIFFERENCE FOUND", Tone::Strong)
     } else {
         ("UNDECIDED", Tone::Doubtful)
     }

@@ -35,7 +35,7 @@ pub(crate) struct CompareArgs {
     /// Print the comparison as a JSON document instead of tables
     #[arg(long)]
     pub(crate) json: bool,
-    /// Also write the comparison to a file; KIND is `json` or `html`. May be given several times
+    /// Also write the comparison to a file; KIND is `html`, `json` or `markdown`. May be given several times
     #[arg(short, long = "out", value_name = "KIND=PATH", value_parser = OsStringValueParser::new().try_map(|it| comparison_spec(&it)), action = ArgAction::Append)]
     pub(crate) outputs: Vec<Spec>,
 }

@@ -243,9 +243,9 @@ pub(super) fn output_spec(given: &OsStr) -> Result<Spec, String> {
 pub(super) fn comparison_spec(given: &OsStr) -> Result<Spec, String> {
     let spec = output_spec(given)?;
     match spec.kind {
-        Kind::Json | Kind::Html => Ok(spec),
-        Kind::Csv | Kind::Hlog | Kind::Junit | Kind::Markdown => {
-            Err("a comparison is written as one of json, html".to_owned())
+        Kind::Json | Kind::Html | Kind::Markdown => Ok(spec),
+        Kind::Csv | Kind::Hlog | Kind::Junit => {
+            Err("a comparison is written as one of html, json, markdown".to_owned())
         }
     }
 }

@@ -50,6 +50,7 @@ fn write(outputs: Vec<Pending>, comparison: &Comparison) -> Result<(), OutputErr
     for output in outputs {
         let content = match output.kind() {
             Kind::Html => comparison.to_html(),
+            Kind::Markdown => comparison.to_markdown(),
             // Its flag takes no other kind.
             _ => output::json(comparison),
         };

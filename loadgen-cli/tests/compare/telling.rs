@@ -212,7 +212,7 @@ fn the_document() {
 
 /// Whatever names say, the page has no elements but its own.
 #[test]
-fn the_page() {
+fn the_pages() {
     let stored = Stored::with(4, 4, 1.2);
     for nth in 1..=8 {
         let mut result = result(nth, if nth > 4 { 1.2 } else { 1.0 });
@@ -227,6 +227,7 @@ fn the_page() {
         &[
             &["compare", "-q", "-o", "html=c.html", "a", "b"],
             &limit[..],
+            &["-o", "markdown=c.md"],
         ]
         .concat(),
     );
@@ -244,6 +245,20 @@ fn the_page() {
         "{page}"
     );
     assert!(page.contains("<li class=\"bad\">FAIL: "), "{page}");
+    let markdown = stored.read("c.md");
+    assert!(
+        markdown.starts_with("## ❌ FAIL: 1 limit not kept, "),
+        "{markdown}"
+    );
+    assert!(
+        markdown.contains("\n### &lt;script&gt;alert('1')&lt;/script&gt; (grpc)\n"),
+        "{markdown}"
+    );
+    assert!(markdown.contains("\n| **response p50** | **"), "{markdown}");
+    assert!(
+        markdown.contains("\n| **FAIL** | &lt;script&gt;"),
+        "{markdown}"
+    );
 }
 
 #[test]

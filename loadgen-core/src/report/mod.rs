@@ -8,8 +8,6 @@
 
 mod build;
 pub mod compare;
-#[cfg(feature = "text")]
-mod comparison;
 mod document;
 #[cfg(feature = "text")]
 mod export;

@@ -24,17 +24,22 @@ impl Document {
             blocks.extend(of_section(section));
         }
         blocks.push(fact(&view.generator));
-        blocks.retain(|it| !it.is_empty());
-        let mut page = String::new();
-        for block in blocks {
-            // Points of one list follow each other.
-            let goes_on = block.starts_with("- ")
-                && page.lines().last().is_some_and(|it| it.starts_with("- "));
-            let between = if page.is_empty() || goes_on { "" } else { "\n" };
-            page.push_str(&format!("{between}{}\n", block.trim_end()));
-        }
-        page
+        page(blocks)
     }
+}
+
+/// Blocks as a page, with an empty line between them.
+pub(super) fn page(mut blocks: Vec<String>) -> String {
+    blocks.retain(|it| !it.is_empty());
+    let mut page = String::new();
+    for block in blocks {
+        // Points of one list follow each other.
+        let goes_on =
+            block.starts_with("- ") && page.lines().last().is_some_and(|it| it.starts_with("- "));
+        let between = if page.is_empty() || goes_on { "" } else { "\n" };
+        page.push_str(&format!("{between}{}\n", block.trim_end()));
+    }
+    page
 }
 
 fn headline(headline: &Headline) -> String {
@@ -56,8 +61,12 @@ fn headline(headline: &Headline) -> String {
     lines.join("\n")
 }
 
-fn of_section(section: &Section) -> Vec<String> {
-    let title = format!("### {}", escaped(&section.title));
+/// A section, one without a title from its first item on.
+pub(super) fn of_section(section: &Section) -> Vec<String> {
+    let title = match section.title.as_str() {
+        "" => String::new(),
+        title => format!("### {}", escaped(title)),
+    };
     let items = section.items.iter().map(|item| match item {
         Item::Fact(it) => fact(it),
         Item::Table(it) => table(it),
@@ -186,7 +195,7 @@ fn drawn(picture: &Picture) -> String {
 
 /// A text that is shown as it is, in one line, also in a table: what would be markup, an HTML tag, a formula
 /// or a link is none.
-fn escaped(said: &str) -> String {
+pub(super) fn escaped(said: &str) -> String {
     let shown = unglued(&text::line(said));
     let mut out = String::with_capacity(shown.len());
     for c in shown.chars() {

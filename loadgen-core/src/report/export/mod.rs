@@ -3,6 +3,7 @@
 //! Made from the document alone, so that each can be made again from a stored one. Owns these forms and
 //! how names are written in them; no figures but those of the document.
 
+mod comparison;
 mod csv;
 mod hlog;
 mod junit;

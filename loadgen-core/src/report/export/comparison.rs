@@ -1,7 +1,9 @@
-//! A comparison as a page of HTML that needs nothing else: no script, and nothing from anywhere.
+//! A comparison for pages: as markdown, and as a page of HTML that needs nothing else, no script and nothing
+//! from anywhere.
 
 use super::super::compare::Comparison;
 use super::super::view::{ComparisonView, Condition, Item, Section, Table, Tone};
+use super::markdown;
 use crate::text;
 use crate::text::flow::unglued;
 
@@ -9,6 +11,29 @@ use crate::text::flow::unglued;
 const FORCED: &str = "FORCED: these runs are not alike, and are compared all the same";
 
 impl Comparison {
+    /// As markdown with tables: for the page of a CI job. Names are written so that they are shown as they are.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        let view = ComparisonView::of(self);
+        let mut blocks = Vec::new();
+        if !view.unlike.is_empty() {
+            blocks.push(format!("## ⚠️ {FORCED}"));
+            let unlike = view.unlike.iter().map(|it| markdown::escaped(it));
+            blocks.extend(unlike.map(|it| format!("- **because** {it}")));
+        }
+        let mark = match view.tone {
+            Tone::Bad => "❌",
+            Tone::Doubtful => "❔",
+            Tone::Plain | Tone::Strong | Tone::Good => "✅",
+        };
+        let text = markdown::escaped(&view.text);
+        blocks.push(format!("## {mark} {}: {text}", view.word));
+        let warnings = view.warnings.iter().map(|it| markdown::escaped(it));
+        blocks.extend(warnings.map(|it| format!("- *warning* {it}")));
+        blocks.extend(view.sections.iter().flat_map(markdown::of_section));
+        markdown::page(blocks)
+    }
+
     /// As a page of HTML. Names are written so that they are shown as they are.
     #[must_use]
     pub fn to_html(&self) -> String {

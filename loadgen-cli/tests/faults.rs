@@ -125,12 +125,12 @@ fn a_return_at_once_is_no_slow_start() {
             "serve": "http", "b1": {}, "b2": {}, "b3": {},
             "lb": {
                 "balance": "http", "backends": ["b1", "b2", "b3"], "health_interval": "100ms", "health_timeout": "100ms",
-                "health_rise": 1, "health_fall": 3,
+                "health_rise": 1, "health_fall": 5,
             },
         },
         "scenarios": [{
             "name": "s",
-            "load": { "open": { "rate": "1600/s", "duration": "7s" } },
+            "load": { "open": { "rate": "1000/s", "duration": "7s" } },
             "steps": [{ "http": { "path": "/hello" } }],
             "events": [{ "at": "1500ms", "kill": "b2", "for": "1s" }],
             "expect": { "slow_start": { "over": "2s" }, "ejection": { "out": "< 5s", "healthy": "== 0" } },

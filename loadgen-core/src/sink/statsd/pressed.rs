@@ -85,6 +85,10 @@ fn seconds(run: Run, take: impl Fn(usize) + Send + 'static) -> Vec<Vec<String>> 
     let mut nth = 0;
     let run = run.listen(move |event: &Event<'_>| {
         sink.hear(event);
+        // It says nothing that is sent, and comes in the same second as a snapshot.
+        if matches!(event, Event::SoFar(_)) {
+            return;
+        }
         let mut lines = Vec::new();
         let mut buffer = [0; 65_536];
         while let Ok(length) = server.recv(&mut buffer) {

@@ -141,6 +141,7 @@ pytest() {
 }
 # Nearly all of them wait for most of their time, so three at once are done in half of it. Those that look at
 # moments come after, and those that look at the generator's own part in them last, by themselves.
-pytest -n 3 --dist loadfile --ignore=test_failover.py --ignore=test_websocket_faults.py
+alone=(test_prometheus.py test_websocket_faults.py)
+pytest -n 3 --dist loadfile --ignore=test_failover.py "${alone[@]/#/--ignore=}"
 pytest -n 2 test_failover.py
-pytest test_websocket_faults.py
+pytest "${alone[@]}"

@@ -2,7 +2,7 @@
 //!
 //! Runs, not samples, are what is compared: a machine, a build and a moment make the samples of one run alike, and
 //! thousands of them tell no more of the next run than one does. From four runs a side on, figures are held
-//! against each other by their ranks ([`rank`]); with fewer, the seconds within runs have to do ([`seconds`]), and
+//! against each other by their ranks; with fewer, the seconds within runs have to do, and
 //! it is said that this is less. Owns what is compared and what is made of it, whether runs may be compared at
 //! all, and limits on changes. No I/O.
 

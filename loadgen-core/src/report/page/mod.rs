@@ -1,6 +1,6 @@
 //! A result as a page: one file that asks nothing of any network, for people to open, send and keep.
 //!
-//! Written from [the view](super::view), and so from the result document alone: it can be made again
+//! Written from the view model, and so from the result document alone: it can be made again
 //! from a stored one. What there is to read stands in the page; its script draws the charts, from the
 //! document that the page carries. Owns the markup, its look, the script, and what the browser may do.
 

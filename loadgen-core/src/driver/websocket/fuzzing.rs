@@ -113,6 +113,7 @@ async fn step(prepared: &Arc<Prepared>, replay: Replay, deflates: bool) {
         start: 0,
         queue_wait: 0,
         single_step: true,
+        load_end: None,
     });
     let own = UserConnections {
         places: [place].into(),

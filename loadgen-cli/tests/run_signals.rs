@@ -235,9 +235,9 @@ fn a_second_interrupt_cuts_off_while_standard_error_is_full() {
     let (unread, stderr) = full_pipe();
     let server = Server::start(&["--delay", "50s"]);
     let proxy = Proxy::start(&server.address);
-    let args = ["run", "-s", "hello_light", "-d", "60s", "--json"];
-    let child = loadgen(&[&args[..], &["--grpc-target"]].concat())
-        .arg(&proxy.address)
+    // Another worker may not have begun when the signal comes, and would end its connection at once.
+    let child = loadgen(&["run", "-s", "hello_light", "-d", "60s", "--json"])
+        .args(["--workers", "1", "--grpc-target", &proxy.address])
         .stdout(Stdio::piped())
         .stderr(stderr)
         .spawn()

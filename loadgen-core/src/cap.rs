@@ -38,6 +38,14 @@ impl Cap {
     pub(crate) fn new(rate: Rate) -> Self {
         Self::with_clock(rate, DefaultClock::default())
     }
+
+    /// A cap at this rate in the place of another, which may have let something through just now: the first turn
+    /// is one period from now.
+    pub(crate) fn from_now(rate: Rate) -> Self {
+        let cap = Self::new(rate);
+        let _ = cap.take();
+        cap
+    }
 }
 
 impl<C: Clock + Clone> Cap<C> {

@@ -8,6 +8,7 @@ mod iteration;
 mod lookout;
 mod metric;
 mod observer;
+mod switches;
 
 use std::fmt;
 use std::rc::Rc;
@@ -25,6 +26,7 @@ pub use observer::{
     MessageFault, Observer, Opened, Receipt, RetryEvent, SampleKind, Split, Standing, StepSample,
     StreamEvent, TargetIndex,
 };
+pub use switches::Switches;
 
 /// Connections, or sessions, that a worker opens at the same time before the load begins: enough to hide
 /// round trips. More would only wait for each other, in the server's queue and in ours, and have it
@@ -181,6 +183,8 @@ pub struct WorkerContext {
     /// begin and end a user's life ([`StepSpec::part`](crate::record::StepSpec::part)), each by an
     /// [`Iteration`] of its own with this observer.
     pub observer: Rc<dyn Observer>,
+    /// Which of the scenario's targets are sent to, which somebody may change at any time.
+    pub switches: Switches,
 }
 
 impl WorkerContext {
@@ -198,6 +202,7 @@ impl WorkerContext {
             stamps: Rc::new(StampClock::new(clock)),
             alarms: Alarms::new(clock),
             observer,
+            switches: Switches::default(),
         }
     }
 }

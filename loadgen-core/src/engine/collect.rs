@@ -4,7 +4,6 @@ use std::io;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, SystemTime};
 
-use super::control::{Stop, Stopper};
 use super::event::{
     Event, GeneratorSnapshot, Phase, ScenarioSnapshot, ScenarioSoFar, Snapshot, SoFar,
 };
@@ -12,6 +11,7 @@ use super::files::Files;
 use super::lane::Timeline;
 use super::marker::Marker;
 use super::spec::ScenarioSpec;
+use super::stopper::{Stop, Stopper};
 use super::umpire;
 use crate::cgroup::ThrottleMeter;
 use crate::clock::{Clock, Nanos, nanos};

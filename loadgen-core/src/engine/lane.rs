@@ -11,10 +11,11 @@ use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Notify;
 
-use super::control::{Stop, Stopper};
+use super::control::Steering;
 use super::event::Phase;
 use super::slot::{Cut, Slots, UserSlot};
 use super::spec::ScenarioSpec;
+use super::stopper::{Stop, Stopper};
 use crate::clock::{Clock, Nanos, nanos};
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
@@ -71,6 +72,14 @@ pub(super) struct LaneCore {
     /// The most arrivals that may stand in line here.
     pub(super) most_in_line: usize,
     stopper: Stopper,
+    /// What somebody tells the scenario.
+    pub(super) steering: Arc<Steering>,
+    /// How much of that is known here.
+    heard: Cell<u64>,
+    /// Whether nothing new is to start for the time being.
+    paused: Cell<bool>,
+    /// Users from this one on are to rest; `None` where nobody said so.
+    users_told: Cell<Option<u32>>,
     stop: Cell<Stop>,
     /// Whether a stop was asked for, rather than that the plan is over.
     stopped: Cell<bool>,
@@ -99,6 +108,7 @@ impl LaneCore {
         recorder: Rc<Recorder>,
         timeline: Timeline,
         stopper: Stopper,
+        steering: Arc<Steering>,
         fatal: Rc<Fatal>,
         most_in_line: usize,
     ) -> Self {
@@ -115,6 +125,10 @@ impl LaneCore {
             fatal,
             most_in_line,
             stopper,
+            steering,
+            heard: Cell::new(0),
+            paused: Cell::new(false),
+            users_told: Cell::new(None),
             stop: Cell::new(Stop::No),
             stopped: Cell::new(false),
             drain_until: Cell::new(None),
@@ -152,6 +166,9 @@ impl LaneCore {
     /// Nothing is left to start. What is under way was promised by the plan and may take as long
     /// as its timeout; only who rests before a next iteration need not.
     pub(super) fn begin_ending(&self, now: Nanos) {
+        if self.ending_since().is_none() {
+            self.steering.lane_ends();
+        }
         self.load_end.come(now);
         self.halt.notify_waiters();
     }
@@ -183,6 +200,7 @@ impl LaneCore {
             self.halt.notify_waiters();
         }
         let overdue = self.drain_until.get().is_some_and(|until| now >= until);
+        self.listen();
         if overdue || self.stop.get() == Stop::Abort {
             self.stop.set(Stop::Abort);
             self.halt.notify_waiters();
@@ -190,6 +208,44 @@ impl LaneCore {
         } else {
             self.slots.sweep(now);
         }
+    }
+
+    /// Hears what somebody told the scenario. Who waits looks again.
+    fn listen(&self) {
+        let version = self.steering.version();
+        if self.heard.replace(version) != version {
+            let told = self.steering.told();
+            self.paused.set(told.paused);
+            self.users_told.set(told.users);
+            self.halt.notify_waiters();
+        }
+    }
+
+    /// How often somebody told something, as far as it is known here.
+    pub(super) fn heard(&self) -> u64 {
+        self.heard.get()
+    }
+
+    /// How many users a closed model is told to have, if somebody said so.
+    pub(super) fn users_told(&self) -> Option<u32> {
+        self.users_told.get()
+    }
+
+    /// Whether this user of a closed model is to rest.
+    #[inline]
+    pub(super) fn is_held(&self, user: UserId) -> bool {
+        self.paused.get() || self.users_told.get().is_some_and(|users| user.0 >= users)
+    }
+
+    /// Waits until a user may go on that is to rest. False when nothing new will start.
+    pub(super) async fn held(&self, user: UserId) -> bool {
+        while self.is_held(user) {
+            if self.ending_since().is_some() || self.steering.is_exhausted() {
+                return false;
+            }
+            self.halt.notified().await;
+        }
+        true
     }
 
     /// Whether an answer was owed to what is given up at this age. Not at once where somebody stopped
@@ -256,6 +312,22 @@ impl LaneCore {
                 () = self.halt.notified() => {}
             }
         }
+    }
+
+    /// The same, and until somebody tells something. False when nothing new will start.
+    pub(super) async fn rest_until_told(&self, at: Nanos) -> bool {
+        let heard = self.heard.get();
+        while self.heard.get() == heard && self.clock.now() < at {
+            if self.ending_since().is_some() {
+                return false;
+            }
+            let left = at.saturating_sub(self.clock.now());
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_nanos(left)) => {}
+                () = self.halt.notified() => {}
+            }
+        }
+        self.ending_since().is_none()
     }
 
     /// More arrivals stand in line than may: the run ends, with its report.

@@ -17,12 +17,13 @@ mod open;
 mod run;
 mod slot;
 mod spec;
+mod stopper;
 mod umpire;
 mod usage;
 mod worker;
 
 pub use crate::record::{LifePart, StepSpec, TimelineSpec};
-pub use control::Stopper;
+pub use control::{Change, Control, LONGEST_NOTE, Refused, Standing, TargetStanding};
 pub use event::{
     Event, GeneratorSnapshot, Phase, ScenarioSnapshot, ScenarioSoFar, Snapshot, SoFar,
 };
@@ -30,3 +31,4 @@ pub use marker::Marker;
 pub use run::{Run, RunError};
 pub(crate) use spec::workers;
 pub use spec::{MOST_IN_LINE, Options, ScenarioSpec};
+pub use stopper::Stopper;

@@ -12,12 +12,13 @@ use tokio::sync::watch;
 
 use super::closed;
 use super::collect::{Beginning, Collector, Listener, ToCollector};
-use super::control::{Stop, Stopper};
+use super::control::{Control, Steered, Steering};
 use super::event::Event;
 use super::files::Files;
 use super::lane::Timeline;
 use super::marker::{EndOnDrop, Marker};
 use super::spec::{Options, ScenarioSpec, workers};
+use super::stopper::{Stop, Stopper};
 use super::worker::{self, AnyScenario, Assignment, Scenario};
 use crate::clock::{Clock, nanos};
 use crate::condition::Threshold;
@@ -25,7 +26,7 @@ use crate::pacer::RealTimeError;
 use crate::record::{Names, RunRecord};
 use crate::schedule::Load;
 use crate::secrets::Secrets;
-use crate::workload::{PrepareError, WorkerContext, Workload};
+use crate::workload::{PrepareError, Switches, WorkerContext, Workload};
 
 /// A run being put together.
 pub struct Run {
@@ -35,6 +36,7 @@ pub struct Run {
     listeners: Vec<Listener>,
     stopper: Stopper,
     marker: Marker,
+    control: Control,
 }
 
 impl fmt::Debug for Run {
@@ -50,13 +52,15 @@ impl Run {
     /// An empty run.
     #[must_use]
     pub fn new(options: Options) -> Self {
+        let (stopper, marker) = (Stopper::new(), Marker::new());
         Self {
             options,
             scenarios: Vec::new(),
             thresholds: Vec::new(),
             listeners: Vec::new(),
-            stopper: Stopper::new(),
-            marker: Marker::new(),
+            control: Control::new(stopper.clone(), marker.clone()),
+            stopper,
+            marker,
         }
     }
 
@@ -125,6 +129,12 @@ impl Run {
         self.marker.clone()
     }
 
+    /// A handle that changes the run from another thread while it is under way.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
     /// How many workers the run will have: as asked for, else as many as there are cores; never
     /// more than some scenario has use for.
     #[must_use]
@@ -142,6 +152,16 @@ impl Run {
         let clock = Clock::start();
         let workers = self.workers();
         let scenarios = Arc::new(self.scenarios);
+        let steered = scenarios.iter().map(|it| {
+            let spec = Arc::clone(it.spec());
+            let lanes = spec.workers(workers);
+            Steered {
+                steering: Arc::new(Steering::new(&spec.load, lanes)),
+                switches: Switches::new(spec.targets.len()),
+                spec,
+            }
+        });
+        let steered: Arc<[Steered]> = steered.collect();
         // However this ends, a listener's panic included, no worker goes on without us.
         let _abort = AbortOnDrop(self.stopper.clone());
         let _over = EndOnDrop(self.marker.clone());
@@ -158,6 +178,7 @@ impl Run {
                 options: self.options.clone(),
                 clock,
                 scenarios: Arc::clone(&scenarios),
+                steered: Arc::clone(&steered),
                 stopper: self.stopper.clone(),
                 out: out.clone(),
                 returned: receivers,
@@ -201,6 +222,7 @@ impl Run {
         let started_at = SystemTime::now() + headway;
         let measured = specs.iter().map(|it| Timeline::new(it, start).measure_from);
         self.marker.begin(clock.now(), measured);
+        self.control.begin(clock, start, &steered);
         let beginning = Beginning {
             clock,
             start,

@@ -133,6 +133,9 @@ pub struct ScenarioSpec {
     pub tags: Vec<(String, String)>,
     /// Where it sends to, for figures of each; none where a workload does not tell.
     pub targets: Vec<String>,
+    /// Whether its workload heeds [`WorkerContext::switches`](crate::workload::WorkerContext::switches), so that
+    /// targets can be switched off while the run is under way.
+    pub switches_targets: bool,
     /// Conditions that are looked at while the run is under way: those over windows, of which nothing is
     /// known afterwards that was not looked at, and those that may end it. Others are none of the engine's
     /// business.
@@ -180,6 +183,7 @@ impl ScenarioSpec {
             timings: Vec::new(),
             tags: Vec::new(),
             targets: Vec::new(),
+            switches_targets: false,
             thresholds: Vec::new(),
             timeline: None,
             servers: Vec::new(),

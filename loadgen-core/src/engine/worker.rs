@@ -13,11 +13,12 @@ use tokio::sync::watch;
 
 use super::closed;
 use super::collect::ToCollector;
-use super::control::{Stop, Stopper};
+use super::control::Steered;
 use super::heartbeat::{Beat, Heart, LevelsNow};
 use super::lane::{Fatal, Lane, LaneCore, Timeline, panic_message};
 use super::open;
 use super::spec::{Options, ScenarioSpec};
+use super::stopper::{Stop, Stopper};
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, Sleep, StampClock};
 use crate::pacer::{Pacer, Pacing};
@@ -145,6 +146,8 @@ pub(super) struct Assignment {
     pub(super) options: Options,
     pub(super) clock: Clock,
     pub(super) scenarios: Arc<Vec<Box<dyn AnyScenario>>>,
+    /// What each of them was told, in the same order.
+    pub(super) steered: Arc<[Steered]>,
     pub(super) stopper: Stopper,
     pub(super) out: Sender<ToCollector>,
     /// One way back for emptied ticks per scenario.
@@ -225,6 +228,7 @@ async fn live(
             stamps: Rc::clone(&stamps),
             alarms: alarms.clone(),
             observer: outside.clone(),
+            switches: assignment.steered[index].switches.clone(),
         };
         let lane = scenario.lane(&context, assignment.options.pacing);
         lanes.push((index, lane, (recorder, outside), names));
@@ -261,6 +265,7 @@ async fn live(
             recorder,
             timeline,
             assignment.stopper.clone(),
+            Arc::clone(&assignment.steered[index].steering),
             Rc::clone(&fatal),
             assignment
                 .options

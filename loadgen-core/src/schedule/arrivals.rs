@@ -2,7 +2,7 @@
 
 use super::load::exponential;
 use super::{RateStage, Spacing};
-use crate::clock::Nanos;
+use crate::clock::{Nanos, nanos};
 
 /// Which part of all arrivals one worker takes: every `of`-th, beginning with `index`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,21 @@ impl Share {
     pub const fn new(index: u64, of: u64) -> Self {
         Self { index, of }
     }
+}
+
+/// Arrivals a second `at` nanoseconds after the start of the stages; after the last stage there are none.
+#[must_use]
+pub fn rate_at(stages: &[RateStage], at: Nanos) -> f64 {
+    let mut begin = 0;
+    for stage in stages {
+        let length = nanos(stage.duration);
+        if at < begin + length {
+            let progress = (at - begin) as f64 / length as f64;
+            return stage.from + (stage.to - stage.from) * progress;
+        }
+        begin += length;
+    }
+    0.0
 }
 
 /// The due times of one share of an open model's arrivals, in nanoseconds from its start.

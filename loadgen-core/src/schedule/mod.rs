@@ -6,7 +6,7 @@ mod arrivals;
 mod load;
 mod users;
 
-pub use arrivals::{Arrivals, Share};
+pub use arrivals::{Arrivals, Share, rate_at};
 pub use load::{
     ClosedModel, DEFAULT_MAX_USERS, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime,
     UserStage, WhenBusy,

@@ -32,6 +32,37 @@ pub enum EventAction {
     Exec,
     /// Nothing: a moment that somebody wants to remember.
     Mark,
+    /// Somebody has nothing new start.
+    Pause,
+    /// Somebody ends a pause.
+    Resume,
+    /// Somebody changes the rate.
+    Rate,
+    /// Somebody changes the number of users.
+    Users,
+    /// Somebody switches a target off, or on again.
+    Target,
+    /// Somebody ends the run.
+    Stop,
+}
+
+impl EventAction {
+    /// Whether somebody changes by it what load there is, so that the plan no longer says it.
+    #[must_use]
+    pub fn changes_load(self) -> bool {
+        match self {
+            Self::Pause | Self::Resume | Self::Rate | Self::Users | Self::Target => true,
+            Self::Kill
+            | Self::Restart
+            | Self::Freeze
+            | Self::Drain
+            | Self::Fault
+            | Self::Http
+            | Self::Exec
+            | Self::Mark
+            | Self::Stop => false,
+        }
+    }
 }
 
 /// How long what an event does holds.

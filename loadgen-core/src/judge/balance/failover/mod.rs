@@ -226,7 +226,15 @@ pub(super) fn is_one(event: &EventRecord) -> bool {
         | EventAction::Freeze
         | EventAction::Drain
         | EventAction::Fault => true,
-        EventAction::Http | EventAction::Exec | EventAction::Mark => false,
+        EventAction::Http
+        | EventAction::Exec
+        | EventAction::Mark
+        | EventAction::Pause
+        | EventAction::Resume
+        | EventAction::Rate
+        | EventAction::Users
+        | EventAction::Target
+        | EventAction::Stop => false,
     };
     let is_harm = takes_away && event.effect != EventEffect::Ends;
     is_harm && event.backend.is_some() && !event.elsewhere

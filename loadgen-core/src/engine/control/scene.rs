@@ -1,0 +1,310 @@
+//! A scenario as whoever changes it sees it: what it can be told, and telling it.
+
+use std::sync::Arc;
+
+use super::super::lane::Timeline;
+use super::super::spec::ScenarioSpec;
+use super::Steered;
+use super::change::{Change, LONGEST_NOTE, listed};
+use super::standing::{Standing, TargetStanding};
+use super::steering::{Steering, To, Turn};
+use crate::cap::Cap;
+use crate::clock::Nanos;
+use crate::nearest::did_you_mean;
+use crate::record::EventAction;
+use crate::schedule::{Limit, Load, rate_at, users_at};
+use crate::text;
+use crate::workload::Switches;
+
+/// The most that a scenario is told in a run, which is as much as its record keeps.
+const MOST_CHANGES: usize = 1_000;
+/// From when something is told until arrivals heed it: time for workers that are busy to hear of it, so that all of
+/// them turn at the same moment.
+const HEADWAY: Nanos = 50_000_000;
+
+/// A scenario while the run is under way.
+#[derive(Debug)]
+pub(super) struct Scene {
+    spec: Arc<ScenarioSpec>,
+    timeline: Timeline,
+    steering: Arc<Steering>,
+    switches: Switches,
+    changes: usize,
+}
+
+/// What was done, and when.
+pub(super) struct Deed {
+    pub(super) action: EventAction,
+    pub(super) said: String,
+    pub(super) at: Nanos,
+}
+
+impl Scene {
+    /// Of a run whose load begins at `start`.
+    pub(super) fn new(steered: &Steered, start: Nanos) -> Self {
+        Self {
+            spec: Arc::clone(&steered.spec),
+            timeline: Timeline::new(&steered.spec, start),
+            steering: Arc::clone(&steered.steering),
+            switches: steered.switches.clone(),
+            changes: 0,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// Where measuring begins.
+    pub(super) fn measure_from(&self) -> Nanos {
+        self.timeline.measure_from
+    }
+
+    fn is_open(&self) -> bool {
+        matches!(self.spec.load, Load::Open(_))
+    }
+
+    /// When arrivals heed what is told now.
+    fn turns_at(&self, now: Nanos) -> Nanos {
+        let last = self.steering.told().turns.last().map_or(0, |it| it.at + 1);
+        last.max(now.saturating_add(HEADWAY))
+    }
+
+    /// Why it cannot be told this now, as the end of a sentence that its name begins.
+    pub(super) fn refusal(&self, change: &Change, now: Nanos) -> Option<String> {
+        let told = self.steering.told();
+        let is_note = matches!(change, Change::Note { .. });
+        let is_over = self.steering.is_over();
+        let ends_at = self.timeline.plan_end.unwrap_or(Nanos::MAX);
+        let changes = !matches!(change, Change::Note { .. } | Change::Stop { .. });
+        if changes && (is_over || now.saturating_add(HEADWAY) >= ends_at) {
+            return Some("is at its end: nothing new of it starts".to_owned());
+        }
+        if is_note && now < self.timeline.measure_from {
+            return Some("is not measured yet".to_owned());
+        }
+        if self.changes >= MOST_CHANGES {
+            return Some(format!(
+                "was told {MOST_CHANGES} things already, and no more are recorded"
+            ));
+        }
+        match change {
+            Change::Pause { .. } if told.paused => Some("is paused already".to_owned()),
+            Change::Resume { .. } if !told.paused => Some("is not paused".to_owned()),
+            Change::Rate { .. } => self.refuses_rate(now),
+            Change::Users { users, .. } => self.refuses_users(*users),
+            Change::Target { target, on, .. } => self.refuses_target(target, *on),
+            Change::Note { text, .. } if text.trim().is_empty() => {
+                Some("is not told nothing: a note needs some text".to_owned())
+            }
+            _ => None,
+        }
+    }
+
+    fn refuses_rate(&self, now: Nanos) -> Option<String> {
+        match &self.spec.load {
+            Load::Open(_) if now < self.timeline.measure_from => Some(
+                "is not measured yet, and a warm-up has the rate that the plan begins with"
+                    .to_owned(),
+            ),
+            Load::Closed(closed) if closed.rate_limit.is_none() => Some(
+                "has a closed load model without a `rate`: its users start again when they are done; change `users`"
+                    .to_owned(),
+            ),
+            _ => None,
+        }
+    }
+
+    fn refuses_users(&self, users: u32) -> Option<String> {
+        let Load::Closed(closed) = &self.spec.load else {
+            return Some(
+                "has an open load model, whose users come as arrivals need them; change `rate`"
+                    .to_owned(),
+            );
+        };
+        if matches!(closed.limit, Limit::IterationsPerUser(_)) {
+            return Some(
+                "has so many iterations for each of its users: it would not end while some rest; pause it"
+                    .to_owned(),
+            );
+        }
+        let most = self.spec.load.max_users();
+        (users < 1 || users > most).then(|| {
+            let instead = if users < 1 { "; to have nobody start, pause it" } else { "" };
+            format!(
+                "can have 1 to {most} users, which its plan has at the most and were made ready; not {users}{instead}"
+            )
+        })
+    }
+
+    fn refuses_target(&self, target: &str, on: bool) -> Option<String> {
+        let targets = &self.spec.targets;
+        if targets.is_empty() {
+            return Some("has no targets that it tells of".to_owned());
+        }
+        if !self.spec.switches_targets {
+            return Some("has a workload that decides by itself where it sends to".to_owned());
+        }
+        let Some(index) = targets.iter().position(|it| it == target) else {
+            let names = || targets.iter().map(String::as_str);
+            let instead = did_you_mean(target, names())
+                .unwrap_or_else(|| format!("it has {}", listed(names())));
+            return Some(format!(
+                "has no target `{}`; {instead}",
+                text::short(target)
+            ));
+        };
+        if self.switches.is_on(index) == on {
+            let stands = if on { "on" } else { "off" };
+            return Some(format!("has `{target}` switched {stands} already"));
+        }
+        let others_are_off =
+            || (0..targets.len()).all(|it| it == index || !self.switches.is_on(it));
+        (!on && others_are_off()).then(|| {
+            format!("would have no target left without `{target}`; to have nothing start, pause it")
+        })
+    }
+
+    /// Tells it, which it does not refuse.
+    pub(super) fn tell(&mut self, change: &Change, now: Nanos) -> Deed {
+        self.changes += 1;
+        let turns_at = self.turns_at(now);
+        let turn = |to| Turn { at: turns_at, to };
+        let is_open = self.is_open();
+        let at = if is_open { turns_at } else { now };
+        let deed = |action, said: String, at| Deed { action, said, at };
+        match change {
+            Change::Pause { .. } => {
+                self.steering.tell(|told| {
+                    told.paused = true;
+                    if is_open {
+                        told.turns.push(turn(To::Pause));
+                    }
+                });
+                deed(EventAction::Pause, "pause".to_owned(), at)
+            }
+            Change::Resume { .. } => {
+                self.steering.tell(|told| {
+                    told.paused = false;
+                    if is_open {
+                        told.turns.push(turn(To::Resume));
+                    }
+                });
+                deed(EventAction::Resume, "resume".to_owned(), at)
+            }
+            Change::Rate { rate, .. } => {
+                self.steering.tell(|told| {
+                    told.rate = Some(*rate);
+                    match is_open {
+                        true => told.turns.push(turn(To::Rate(rate.per_second()))),
+                        false => told.limiter = Some(Arc::new(Cap::from_now(*rate))),
+                    }
+                });
+                deed(EventAction::Rate, format!("rate {rate}"), at)
+            }
+            Change::Users { users, .. } => {
+                self.steering.tell(|told| told.users = Some(*users));
+                deed(EventAction::Users, format!("users {users}"), now)
+            }
+            Change::Target { target, on, .. } => {
+                let index = self.spec.targets.iter().position(|it| it == target);
+                self.switches.set(index.unwrap_or(usize::MAX), *on);
+                let to = if *on { "on" } else { "off" };
+                deed(EventAction::Target, format!("target {target} {to}"), now)
+            }
+            Change::Note { text: note, .. } => {
+                let said = self.spec.secrets.masked(&fit(note));
+                deed(EventAction::Mark, said, now)
+            }
+            Change::Stop { at_once } => {
+                let how = if *at_once { "stop at once" } else { "stop" };
+                deed(EventAction::Stop, how.to_owned(), now)
+            }
+        }
+    }
+
+    pub(super) fn standing(&self, now: Nanos) -> Standing {
+        let told = self.steering.told();
+        let into = now.saturating_sub(self.timeline.measure_from);
+        let (rate, users) = match &self.spec.load {
+            Load::Open(open) => (Some(rate_at(&open.stages, into)), None),
+            Load::Closed(closed) => {
+                let users = match &closed.limit {
+                    Limit::Stages(stages) => users_at(stages, into),
+                    _ => closed.users,
+                };
+                (closed.rate_limit.map(|it| it.per_second()), Some(users))
+            }
+        };
+        let targets = self.spec.targets.iter().enumerate();
+        let targets: Vec<_> = targets
+            .map(|(index, target)| TargetStanding {
+                target: target.clone(),
+                on: self.switches.is_on(index),
+            })
+            .collect();
+        Standing {
+            scenario: self.spec.name.clone(),
+            is_over: self.steering.is_over(),
+            paused: told.paused,
+            rate: told.rate.map(|it| it.per_second()).or(rate),
+            rate_is_told: told.rate.is_some(),
+            users: told.users.or(users),
+            users_are_told: told.users.is_some(),
+            most_users: self.spec.load.max_users(),
+            takes: self.takes(&targets, now),
+            targets,
+        }
+    }
+
+    /// What it would not refuse now, whatever the value.
+    fn takes(&self, targets: &[TargetStanding], now: Nanos) -> Vec<&'static str> {
+        let all = || None;
+        let scenario = all();
+        let rate = crate::units::Rate::new(1.0).expect("a rate");
+        let mut each = vec![
+            ("pause", Change::Pause { scenario: all() }),
+            ("resume", Change::Resume { scenario: all() }),
+            ("rate", Change::Rate { scenario, rate }),
+            (
+                "users",
+                Change::Users {
+                    scenario: all(),
+                    users: 1,
+                },
+            ),
+        ];
+        each.extend(targets.iter().map(|it| {
+            let target = it.target.clone();
+            (
+                "target",
+                Change::Target {
+                    scenario: all(),
+                    target,
+                    on: !it.on,
+                },
+            )
+        }));
+        each.push((
+            "note",
+            Change::Note {
+                scenario: all(),
+                text: "note".to_owned(),
+            },
+        ));
+        each.push(("stop", Change::Stop { at_once: false }));
+        each.retain(|(_, change)| self.refusal(change, now).is_none());
+        let mut names: Vec<_> = each.into_iter().map(|(name, _)| name).collect();
+        names.dedup();
+        names
+    }
+}
+
+/// A note in one line and within bounds.
+fn fit(note: &str) -> String {
+    let line = text::line(note.trim());
+    match line.char_indices().nth(LONGEST_NOTE) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}

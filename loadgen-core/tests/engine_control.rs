@@ -423,7 +423,9 @@ fn what_cannot_be_is_refused_with_what_can() {
     targets.switches_targets = true;
     let mut own = ScenarioSpec::new("own", Load::closed(1).for_(second));
     own.target("127.0.0.1:1");
-    let each = Load::closed(2).iterations_per_user(100_000).max_duration(second);
+    let each = Load::closed(2)
+        .iterations_per_user(100_000)
+        .max_duration(second);
     let scenarios = [
         ScenarioSpec::new("checkout", open(100.0, 900)),
         targets,

@@ -1,5 +1,7 @@
 //! What became of conditions, as a document says it.
 
+use std::time::Duration;
+
 use super::document::{SAMPLES_BEYOND, ThresholdResult, ThresholdWindow};
 use crate::condition::{Tag, Threshold};
 use crate::judge::{Judged, judge as judged};
@@ -24,7 +26,8 @@ use crate::record::{RunRecord, ScenarioRecord};
 /// ```
 #[must_use]
 pub fn judge(conditions: &[Threshold], record: &ScenarioRecord) -> Vec<ThresholdResult> {
-    let judge = |it| result(it, judged(it, record));
+    let changes: Vec<_> = record.changes().map(|(at, _)| at).collect();
+    let judge = |it| result(it, judged(it, record), &changes);
     conditions.iter().map(judge).collect()
 }
 
@@ -44,13 +47,31 @@ pub fn judge_tags(conditions: &[Threshold], record: &RunRecord) -> Vec<Threshold
             merged.push((&tag.tag, record.merged(tag)));
             merged.len() - 1
         });
-        Some(result(condition, judged(condition, &merged[at].1)))
+        let members = tag.members.iter();
+        let changes = members.filter_map(|it| Some((it, record.scenarios.get(it.scenario)?)));
+        let changes = changes.flat_map(|(member, scenario)| {
+            let changes = scenario.changes();
+            changes.map(|(at, _)| at + member.from)
+        });
+        let changes: Vec<_> = changes.collect();
+        Some(result(
+            condition,
+            judged(condition, &merged[at].1),
+            &changes,
+        ))
     };
     conditions.iter().filter_map(&mut judged_by).collect()
 }
 
-fn result(condition: &Threshold, judged: Judged) -> ThresholdResult {
+/// What became of a condition, on what somebody changed at these moments.
+fn result(condition: &Threshold, judged: Judged, changes: &[Duration]) -> ThresholdResult {
     let window = condition.window().zip(judged.window_from_s);
+    let is_in_it = |at: &&Duration| {
+        window.is_none_or(|(length, from_s)| {
+            let from = Duration::from_secs(from_s);
+            (from..from + length).contains(*at)
+        })
+    };
     ThresholdResult {
         few_samples: judged.beyond.is_some_and(|it| it < SAMPLES_BEYOND),
         window: window.map(|(length, from_s)| ThresholdWindow {
@@ -60,6 +81,7 @@ fn result(condition: &Threshold, judged: Judged) -> ThresholdResult {
         }),
         unjudged: judged.unjudged,
         abort: condition.abort_after().is_some(),
+        spans_changes: changes.iter().filter(is_in_it).count() as u64,
         ..ThresholdResult::new(
             condition.expression(),
             condition.unit(),

@@ -219,6 +219,7 @@ fn judged() -> Document {
     ];
     document.scenarios[1].thresholds = Vec::new();
     document.scenarios[1].expectations = vec![Expectation {
+        spans_changes: 0,
         expression: "distribution == even".to_owned(),
         observed: "b1 60%, b2 40%".to_owned(),
         verdict: Answer::Undecided,

@@ -1,12 +1,13 @@
 //! A run's whole life, once it is settled.
 
 mod conclude;
+pub(crate) mod control;
 mod deed;
 mod error;
 mod events;
 mod execute;
 mod journal;
-mod marks;
+mod keys;
 mod prepare;
 
 use std::sync::Arc;
@@ -32,7 +33,7 @@ use self::journal::Kept;
 pub(crate) struct Ran {
     /// Its result.
     pub(crate) document: Document,
-    /// Whether a signal had stopped it.
+    /// Whether somebody had stopped it, by a signal or else.
     pub(crate) stopped: bool,
 }
 
@@ -91,6 +92,7 @@ pub(crate) fn run(
         }
     };
     let (stopped, is_told_to_end) = conclude::no_more_to_stop(signals);
+    let stopped = stopped || record.stopped;
     let document = conclude::document(context, &record, sinks.conclude(screen));
     backend.say(screen);
     sinks.judged(&document);

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::Guard;
+use common::{Guard, assert_balances};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -97,7 +97,7 @@ impl Watched {
             _folder: folder,
             out,
         };
-        this.shown.until("m sets a mark");
+        this.shown.until("measuring");
         this
     }
 
@@ -167,6 +167,57 @@ fn a_key_sets_a_mark_and_the_terminal_is_as_it_was() {
 }
 
 #[test]
+fn keys_change_the_run() {
+    let mut run = Watched::run("60s", "stty -a");
+    let mut press = |keys: &[u8], shown: &str| {
+        run.press(keys);
+        run.shown.until(shown);
+        run.forget();
+    };
+    press(b"?", "hides this");
+    press(b"?", "all keys");
+    press(b"p", "pause at ");
+    press(b"", "paused");
+    press(b"p", "resume at ");
+    press(b"+", "rate 55/s at ");
+    press(b"", "55/s as told");
+    press(b"1", "not done: ");
+    press(b"n", "note: ");
+    press(
+        b"deploy of b2, p and s\x7f\x7f\x7f\x7f\x7f\x7f",
+        "deploy of b2, p▏",
+    );
+    press(b"\r", "deploy of b2, p at ");
+    press(b"s", "stop?");
+    press(b"q", "all keys");
+    press(b"s", "stop?");
+    press(b"y", "stopping: what is under way may finish");
+    run.shown.until("ended 105");
+    run.is_as_it_was();
+    let text = fs::read_to_string(&run.out).expect("the result");
+    let document: Value = serde_json::from_str(&text).expect("JSON");
+    assert_balances(&document);
+    assert_eq!(document["run"]["stopped"], true);
+    let events = document["scenarios"][0]["events"].as_array().expect("some");
+    let said: Vec<_> = events
+        .iter()
+        .map(|it| (&it["action"], &it["event"]))
+        .collect();
+    let expected = [
+        ("pause", "pause"),
+        ("resume", "resume"),
+        ("rate", "rate 55/s"),
+        ("mark", "deploy of b2, p"),
+        ("stop", "stop"),
+    ];
+    let expected = expected.map(|(action, event)| (json!(action), json!(event)));
+    assert_eq!(
+        said,
+        expected.each_ref().map(|(action, event)| (action, event))
+    );
+}
+
+#[test]
 fn the_terminal_is_as_it_was_after_the_third_ctrl_c() {
     // Those that come at once are one, and after the second the run soon ends by itself.
     let mut attempts = (0..20).map(|nth| {
@@ -202,7 +253,7 @@ fn the_terminal_is_as_it_was_while_the_run_is_stopped() {
     run.is_as_it_was();
     run.forget();
     // It goes on, and takes keys again.
-    run.shown.until("m sets a mark");
+    run.shown.until("measuring");
     run.press(b"m");
     run.shown.until("mark 1 at ");
     run.shown.until("again 0");

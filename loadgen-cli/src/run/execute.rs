@@ -8,10 +8,11 @@ use loadgen_core::condition::Threshold;
 use loadgen_core::engine::{self, Event, Run, Stopper};
 use loadgen_core::record::{EarlyEnd, RunRecord};
 
+use super::control::RunControl;
 use super::error::RunError;
 use super::events::{Events, Late};
 use super::journal::Following;
-use super::marks;
+use super::keys;
 use crate::backend::Fleet;
 use crate::human;
 use crate::screen::Screen;
@@ -43,8 +44,10 @@ pub(super) fn execute(
     if let Some(mut journal) = listening.journal {
         run = run.listen(move |event: &Event<'_>| journal.hear(event));
     }
+    let mut below = None;
     if !screen.is_quiet() {
-        let mut live = Live::new(screen.clone(), &settings.plan.scenarios);
+        let mut live = Live::new(screen.clone(), &settings.plan.scenarios, run.control());
+        below = Some(live.below());
         run = run.listen(move |event: &Event<'_>| live.hear(event));
     }
     let told = screen.clone();
@@ -68,13 +71,14 @@ pub(super) fn execute(
         }
     });
     let notice = move || stopping(begun.load(Ordering::Relaxed).then_some(grace));
+    let control = RunControl::new(run.control(), events.restraint(), notice.clone());
     let restraint = events.restraint();
     let stops = move || {
         restraint.begin_no_more();
         notice()
     };
     stop_on_signal(signals, run.stopper(), stops, screen.clone());
-    let keys = marks::listen(screen, &run.marker(), settings.plan.scenarios.len());
+    let keys = below.and_then(|below| keys::listen(screen, below, control));
     let executed = run.execute();
     drop(keys);
     let late = events.end();
@@ -84,7 +88,8 @@ pub(super) fn execute(
         engine::RunError::StoppedEarly => RunError::StoppedEarly,
         other => RunError::Engine(other),
     })?;
-    Ok(with_late(record, late, signals.any()))
+    let was_stopped = signals.any() || record.stopped;
+    Ok(with_late(record, late, was_stopped))
 }
 
 /// The record with the events that the engine did not take any more. One that was not done, not undone or cut

@@ -126,8 +126,12 @@ pub(crate) struct Keys {
 }
 
 impl Keys {
-    /// Tells of each key from here on; of none where there is nobody to press one, or nothing is drawn.
-    pub(crate) fn listen(screen: &Screen, told: impl FnMut(u8) + Send + 'static) -> Option<Self> {
+    /// Tells from here on of what is typed, as it comes at once; of nothing where there is nobody to type, or nothing
+    /// is drawn.
+    pub(crate) fn listen(
+        screen: &Screen,
+        told: impl FnMut(&[u8]) + Send + 'static,
+    ) -> Option<Self> {
         if !Self::are_there(screen) {
             return None;
         }
@@ -158,7 +162,7 @@ impl Drop for Keys {
     }
 }
 
-fn take_all(is_over: &AtomicBool, mut told: impl FnMut(u8)) {
+fn take_all(is_over: &AtomicBool, mut told: impl FnMut(&[u8])) {
     let stdin = io::stdin();
     while !is_over.load(Ordering::Acquire) {
         let mut waits = [PollFd::new(&stdin, PollFlags::IN)];
@@ -180,10 +184,8 @@ fn take_all(is_over: &AtomicBool, mut told: impl FnMut(u8)) {
         match rustix::io::read(&stdin, &mut keys) {
             // The terminal is gone.
             Ok(0) if waits[0].revents().contains(PollFlags::HUP) => return,
-            Ok(count) if is_pressed(&keys[..count]) => {
-                keys[..count].iter().for_each(|it| told(*it));
-            }
-            Ok(_) => {}
+            Ok(0) => {}
+            Ok(count) => told(&keys[..count]),
             Err(rustix::io::Errno::INTR | rustix::io::Errno::AGAIN) => {}
             Err(_) => return,
         }
@@ -192,7 +194,7 @@ fn take_all(is_over: &AtomicBool, mut told: impl FnMut(u8)) {
 
 /// Whether somebody pressed one key: what comes at once and is not all the same was typed for somebody else, or is
 /// what an arrow key says.
-fn is_pressed(keys: &[u8]) -> bool {
+pub(crate) fn is_pressed(keys: &[u8]) -> bool {
     let mut all = keys.iter().map(u8::to_ascii_lowercase);
     let first = all.next();
     all.all(|it| Some(it) == first)

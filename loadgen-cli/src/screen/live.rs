@@ -3,6 +3,7 @@
 //! Turns the engine's events into lines: redrawn once a second on a terminal, one line a scenario
 //! every few seconds elsewhere. Owns no figures; everything shown comes from the snapshot.
 
+mod below;
 mod figures;
 mod moment;
 mod planned;
@@ -10,13 +11,13 @@ mod view;
 
 use std::time::Duration;
 
-use loadgen_core::engine::{Event, Snapshot};
+use loadgen_core::engine::{Control, Event, Snapshot};
 use loadgen_core::scenario::ScenarioPlan;
 
-use self::moment::Moment;
+pub(crate) use self::below::Below;
+use self::moment::{Moment, told};
 use self::planned::Planned;
 use crate::human;
-use crate::screen::keys::Keys;
 use crate::screen::{Line, Screen, Tone};
 
 /// How often a line is printed where nothing can be drawn over again.
@@ -30,26 +31,32 @@ pub(crate) struct Live {
     next_line: Duration,
     /// How many changes of files have been told of, of each scenario.
     told: Vec<usize>,
-    /// Whether somebody can press keys.
-    takes_keys: bool,
+    /// What it was told is asked of this.
+    control: Control,
+    below: Below,
 }
 
 impl Live {
-    /// A view of these scenarios; draws that connections are being opened.
-    pub(crate) fn new(screen: Screen, plans: &[ScenarioPlan]) -> Self {
-        if screen.is_terminal() {
-            screen.redraw(&[Line {
-                text: "connecting …".to_owned(),
-                tone: Tone::Plain,
-            }]);
-        }
+    /// A view of these scenarios, of a run that `control` changes; draws that connections are being opened.
+    pub(crate) fn new(screen: Screen, plans: &[ScenarioPlan], control: Control) -> Self {
+        let below = Below::new(screen.clone());
+        below.put_under(vec![Line {
+            text: "connecting …".to_owned(),
+            tone: Tone::Plain,
+        }]);
         Self {
-            takes_keys: Keys::are_there(&screen),
             screen,
             planned: Planned::all(plans),
-            told: vec![0; plans.len()],
             next_line: LINES_EVERY,
+            told: vec![0; plans.len()],
+            control,
+            below,
         }
+    }
+
+    /// What stands below it.
+    pub(crate) fn below(&self) -> Below {
+        self.below.clone()
     }
 
     /// Shows what an event says.
@@ -81,23 +88,22 @@ impl Live {
         if !self.screen.is_terminal() && !due {
             return;
         }
+        let mut standing = self.control.standing().into_iter();
         let scenarios = self.planned.iter().zip(&snapshot.scenarios);
         let scenarios = scenarios.map(|(planned, it)| {
             let mut now = Moment::of(snapshot.elapsed, it);
             now.phase = planned.phase(&now);
+            now.told = standing
+                .next()
+                .map_or_else(Vec::new, |it| told(&it, &now.ledger));
             (planned, now)
         });
         if self.screen.is_terminal() {
             let scenarios: Vec<_> = scenarios.collect();
             let (columns, rows) = self.screen.room();
-            let mut lines = view::fitted(&scenarios, columns, rows);
-            if self.takes_keys && lines.len() < rows {
-                lines.push(Line {
-                    text: "  m sets a mark".to_owned(),
-                    tone: Tone::Plain,
-                });
-            }
-            self.screen.redraw(&lines);
+            let rows = rows.saturating_sub(self.below.height());
+            self.below
+                .put_under(view::fitted(&scenarios, columns, rows.max(1)));
         } else {
             for (planned, now) in scenarios {
                 self.screen.say(&view::line(planned, &now));
@@ -109,9 +115,7 @@ impl Live {
     }
 
     fn clear(&self) {
-        if self.screen.is_terminal() {
-            self.screen.clear();
-        }
+        self.below.clear();
     }
 }
 

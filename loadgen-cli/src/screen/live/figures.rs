@@ -84,8 +84,10 @@ pub(super) fn silence(now: &Moment) -> Option<String> {
     is_silent.then(|| format!("{what} for {:.0} s", now.silence.as_secs_f64().floor()))
 }
 
+/// What failed, and was dropped though nobody withheld it.
 pub(super) fn failures(now: &Moment) -> Option<String> {
-    if now.ledger.failed == 0 && now.ledger.dropped == 0 {
+    let dropped = now.ledger.missed();
+    if now.ledger.failed == 0 && dropped == 0 {
         return None;
     }
     let mut kinds: Vec<String> = now
@@ -101,8 +103,8 @@ pub(super) fn failures(now: &Moment) -> Option<String> {
     if !kinds.is_empty() {
         text.push_str(&format!(" ({})", kinds.join(", ")));
     }
-    if now.ledger.dropped > 0 {
-        text.push_str(&format!(", {} dropped", human::count(now.ledger.dropped)));
+    if dropped > 0 {
+        text.push_str(&format!(", {} dropped", human::count(dropped)));
     }
     Some(text)
 }
@@ -129,6 +131,7 @@ mod tests {
             so_far: [("p90", None), ("p95", None), ("p99", None)],
             silence: Duration::ZERO,
             streams: None,
+            told: Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use loadgen_core::engine::{Phase, ScenarioSnapshot};
+use loadgen_core::engine::{Phase, ScenarioSnapshot, Standing};
 use loadgen_core::outcome::Outcome;
 use loadgen_core::record::{Interval, Ledger, Recent, StreamCount};
 use loadgen_core::report::Statistics;
@@ -28,6 +28,32 @@ pub(super) struct Moment {
     pub(super) silence: Duration,
     /// Where iterations are streams that last as long as the load, how these are.
     pub(super) streams: Option<Streams>,
+    /// What somebody told it that is otherwise than planned.
+    pub(super) told: Vec<String>,
+}
+
+/// What somebody told a scenario, by how it stands, and what came of it.
+pub(super) fn told(standing: &Standing, ledger: &Ledger) -> Vec<String> {
+    if standing.is_over {
+        return Vec::new();
+    }
+    let mut told = Vec::new();
+    if standing.paused {
+        told.push("paused".to_owned());
+    }
+    if ledger.withheld > 0 {
+        told.push(format!("{} withheld", human::count(ledger.withheld)));
+    }
+    if let Some(rate) = standing.rate.filter(|_| standing.rate_is_told) {
+        told.push(format!("{} as told", human::rate(rate)));
+    }
+    if let Some(users) = standing.users.filter(|_| standing.users_are_told) {
+        let users = human::counted(users.into(), "user");
+        told.push(format!("{users} as told"));
+    }
+    let off = standing.targets.iter().filter(|it| !it.on);
+    told.extend(off.map(|it| format!("{} off", it.target)));
+    told
 }
 
 /// Streams that last as long as the load.
@@ -148,6 +174,7 @@ impl Moment {
             ],
             silence: snapshot.total.silence.last.length,
             streams: snapshot.total.lasting.then(|| Streams::of(snapshot)),
+            told: Vec::new(),
         }
     }
 }

@@ -61,6 +61,7 @@ fn tight(planned: &Planned, now: &Moment, longest: usize) -> Line {
         phase(now.phase),
         extent(planned, now),
     )];
+    parts.extend(now.told.iter().cloned());
     parts.push(rate(now));
     parts.extend(trouble);
     parts.extend(counts(now));
@@ -93,6 +94,7 @@ fn block(planned: &Planned, now: &Moment, columns: usize) -> Vec<Line> {
             lines.push(Line { text, tone });
         }
     };
+    add("", &now.told, Tone::Strong);
     add("", &counts(now), Tone::Plain);
     let mut second = vec![rate(now)];
     second.extend(latencies(now));
@@ -130,7 +132,9 @@ fn heading(planned: &Planned, now: &Moment, columns: usize) -> String {
 
 /// A scenario in one line.
 pub(super) fn line(planned: &Planned, now: &Moment) -> String {
-    let mut parts = vec![extent(planned, now), rate(now)];
+    let mut parts = vec![extent(planned, now)];
+    parts.extend(now.told.iter().cloned());
+    parts.push(rate(now));
     parts.extend(counts(now));
     parts.push(failures(now).unwrap_or_else(|| "0 failed".to_owned()));
     parts.extend(silence(now));
@@ -187,6 +191,7 @@ mod tests {
             ],
             silence: Duration::ZERO,
             streams: None,
+            told: Vec::new(),
         }
     }
 
@@ -213,6 +218,30 @@ mod tests {
           so far  p90 620 µs · p95 871 µs · p99 1.52 ms
           9 failed (grpc.UNAVAILABLE 7, timeout 2)
         ");
+    }
+
+    #[test]
+    fn what_it_was_told() {
+        let planned = Planned {
+            name: "steady".to_owned(),
+            open: true,
+            extent: Extent::Time(Duration::from_secs(30)),
+        };
+        let mut now = moment();
+        now.told = ["paused", "550/s as told", "127.0.0.1:50051 off"]
+            .map(str::to_owned)
+            .into();
+        insta::assert_snapshot!(text(&block(&planned, &now, 60)), @"
+        steady  measuring  00:12 / 00:30  [███████············]  40%
+          paused · 550/s as told · 127.0.0.1:50051 off
+          100 busy · 4,213 ok
+          now     48,211/s · p50 310 µs · p99 1.23 ms
+                  start lag p99 80.2 µs
+          so far  p90 620 µs · p95 871 µs · p99 1.52 ms
+          9 failed (grpc.UNAVAILABLE 7, timeout 2)
+        ");
+        insta::assert_snapshot!(tight(&planned, &now, 6).text, @"steady   40%  measuring  00:12 / 00:30 · paused · 550/s as told · 127.0.0.1:50051 off · 48,211/s · 9 failed (grpc.UNAVAILABLE 7, timeout 2) · 100 busy · 4,213 ok · p50 310 µs · p99 1.23 ms");
+        insta::assert_snapshot!(line(&planned, &now), @"00:12 steady measuring: 00:12 / 00:30, paused, 550/s as told, 127.0.0.1:50051 off, 48,211/s, 100 busy, 4,213 ok, 9 failed (grpc.UNAVAILABLE 7, timeout 2), p50 310 µs, p99 1.23 ms, start lag p99 80.2 µs, so far p90 620 µs, p95 871 µs, p99 1.52 ms");
     }
 
     #[test]

@@ -30,6 +30,25 @@ pub struct Standing {
     pub takes: Vec<&'static str>,
 }
 
+impl Standing {
+    /// A scenario that was told nothing, without rate, users and targets.
+    #[must_use]
+    pub fn new(scenario: impl Into<String>) -> Self {
+        Self {
+            scenario: scenario.into(),
+            is_over: false,
+            paused: false,
+            rate: None,
+            rate_is_told: false,
+            users: None,
+            users_are_told: false,
+            most_users: 0,
+            targets: Vec::new(),
+            takes: Vec::new(),
+        }
+    }
+}
+
 /// Whether a target is sent to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -38,4 +57,15 @@ pub struct TargetStanding {
     pub target: String,
     /// Whether new work goes to it, as far as somebody decides that: it may be out of health all the same.
     pub on: bool,
+}
+
+impl TargetStanding {
+    /// A target that is sent to, or not.
+    #[must_use]
+    pub fn new(target: impl Into<String>, on: bool) -> Self {
+        Self {
+            target: target.into(),
+            on,
+        }
+    }
 }

@@ -3,13 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use loadgen_core::report::compare::{self, CompareError, Comparison, NamedRun};
-use loadgen_core::report::{Document, ReadError};
+use loadgen_core::record::Names;
+use loadgen_core::report::compare::{self, CompareError, Comparison, NamedRun, PlannedRuns};
+use loadgen_core::report::{Context, Document, ReadError};
 
 use crate::args::CompareFlags;
 use crate::output::OutputError;
 use crate::results::{self, ResultError};
 use crate::screen;
+
+/// What a run that is made now is called in messages.
+pub(crate) const THIS_RUN: &str = "this run";
 
 /// A result, and what it is called.
 #[derive(Debug, Clone)]
@@ -80,6 +84,9 @@ fn with_hint(error: &CompareError) -> String {
     let hint = match error {
         CompareError::Unlike { .. } => {
             "\n`--force` compares them all the same, `--force=machine`, `=plan`, `=invalid` or `=changed` in spite of that alone"
+        }
+        CompareError::Untellable { .. } => {
+            "\n`loadgen run --repeat 4` makes as many runs as are needed"
         }
         _ => "",
     };
@@ -154,12 +161,32 @@ pub(crate) fn compare(
     new: &[Stored],
     flags: &CompareFlags,
 ) -> Result<Comparison, ComparingError> {
-    let [base, new] = [base, new].map(|all| {
-        let named = all.iter().map(|it| NamedRun {
-            source: it.source.clone(),
-            document: &it.document,
-        });
-        named.collect::<Vec<_>>()
+    compare::compare(&named(base), &named(new), &flags.options()).map_err(ComparingError::Refused)
+}
+
+/// Makes sure, before so many runs of a plan, that they may be held against a base, as far as that is known.
+///
+/// # Errors
+/// When they will not be.
+pub(crate) fn check(
+    base: &[Stored],
+    (context, names): (&Context, &[Names]),
+    count: usize,
+    flags: &CompareFlags,
+) -> Result<(), ComparingError> {
+    let planned = PlannedRuns {
+        source: THIS_RUN,
+        context,
+        names,
+        count,
+    };
+    compare::check(&named(base), planned, &flags.options()).map_err(ComparingError::Refused)
+}
+
+fn named(all: &[Stored]) -> Vec<NamedRun<'_>> {
+    let named = all.iter().map(|it| NamedRun {
+        source: it.source.clone(),
+        document: &it.document,
     });
-    compare::compare(&base, &new, &flags.options()).map_err(ComparingError::Refused)
+    named.collect()
 }

@@ -12,9 +12,9 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use loadgen_core::record::Ledger;
+use loadgen_core::report::compare::ScenarioPlan;
 use loadgen_core::report::{self, Document, Scenario, Statistics, Status};
 use loadgen_core::{input, units};
-use serde_json::Value;
 
 /// Why there is no history to tell of.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +69,7 @@ struct Figures {
     name: String,
     protocol: String,
     /// What of the plan its figures depend on.
-    plan: Value,
+    plan: ScenarioPlan,
     duration_s: f64,
     ledger: Ledger,
     unanswered: u64,
@@ -140,16 +140,16 @@ impl Past {
     fn of(path: &Path, document: Document) -> Self {
         let file = path.file_name().unwrap_or_default();
         let verdict = verdict(&document);
-        let run = document.run;
-        let plan = &run.plan;
         let scenarios = document.scenarios.iter();
+        let scenarios = scenarios.map(|it| Figures::of(it, &document)).collect();
+        let run = document.run;
         Self {
             file: file.to_string_lossy().into_owned(),
             id: run.id,
             started_at: run.started_at,
             version: run.version,
             verdict,
-            scenarios: scenarios.map(|it| Figures::of(it, plan)).collect(),
+            scenarios,
         }
     }
 }
@@ -167,22 +167,14 @@ fn verdict(document: &Document) -> &'static str {
 }
 
 impl Figures {
-    fn of(scenario: &Scenario, plan: &Value) -> Self {
-        let scenarios = plan["scenarios"].as_array();
-        let mut named = scenarios.into_iter().flatten();
-        let planned = named.find(|it| it["name"] == *scenario.name && speaks(it, scenario));
-        let mut planned = planned.cloned().unwrap_or_default();
-        // An embedded backend is at another port each time.
-        if let Some(fields) = planned.as_object_mut() {
-            fields.remove("targets");
-        }
+    fn of(scenario: &Scenario, document: &Document) -> Self {
         // A folder may have hundreds, and nobody looks at their samples.
         let mut times = scenario.response_time_us.clone();
         times.histogram = None;
         Self {
             name: scenario.name.clone(),
             protocol: scenario.protocol.clone(),
-            plan: planned,
+            plan: ScenarioPlan::of(document, scenario),
             duration_s: scenario.duration_s,
             ledger: scenario.ledger,
             unanswered: scenario.unanswered,
@@ -194,13 +186,6 @@ impl Figures {
     fn error_rate(&self) -> Option<f64> {
         self.ledger.error_rate(self.unanswered)
     }
-}
-
-/// Whether a scenario of the plan has a step of the protocol.
-fn speaks(planned: &Value, scenario: &Scenario) -> bool {
-    let steps = planned["steps"].as_array();
-    let mut steps = steps.into_iter().flatten();
-    steps.any(|it| it.get(&scenario.protocol).is_some())
 }
 
 #[cfg(test)]

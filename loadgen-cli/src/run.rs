@@ -13,9 +13,11 @@ mod prepare;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use loadgen_core::report::{self, Document};
+use loadgen_core::record::Names;
+use loadgen_core::report::{self, Context, Document};
 use loadgen_core::sink::RunInfo;
 
+use crate::comparing::ComparingError;
 use crate::screen::{self, Screen};
 use crate::settings::RunSettings;
 use crate::signals::Listener;
@@ -37,7 +39,7 @@ pub(crate) struct Ran {
     pub(crate) stopped: bool,
 }
 
-/// Carries a run out and tells what came of it.
+/// Carries a run out and tells what came of it. `may_begin` is asked when all is ready for the load.
 ///
 /// # Errors
 /// Why nothing could be measured, or not be told.
@@ -45,6 +47,7 @@ pub(crate) fn run(
     mut settings: RunSettings,
     signals: &Listener,
     screen: &Screen,
+    may_begin: impl Fn(&Context, &[Names]) -> Result<(), ComparingError>,
 ) -> Result<Ran, RunError> {
     let warnings = prepare::machine(&settings)?;
     let info = RunInfo::new(
@@ -62,6 +65,7 @@ pub(crate) fn run(
     let backend = prepare::backend(&mut settings, screen)?;
     let fleet = prepare::fleet(&mut settings, screen)?;
     let context = conclude::context(&settings, &info);
+    may_begin(&context, &names)?;
     let journal = journal::begin(place, &settings, &context, &names, screen)?;
     let (journal, follower) = journal.unzip();
     prepare::announce(&settings, &sinks, &warnings, screen);

@@ -353,10 +353,12 @@ fn with_room(blocks: u32, folder: &Path) -> Child {
     child.expect("there is a shell")
 }
 
-#[test]
-fn a_full_disk_ends_the_journal_and_not_the_run() {
+/// Whether it is full before the run or becomes so.
+#[test_case(0)]
+#[test_case(24)]
+fn a_full_disk_ends_the_journal_and_not_the_run(blocks: u32) {
     let folder = tempfile::tempdir().expect("a folder");
-    let said = finish(with_room(24, folder.path()), SOON);
+    let said = finish(with_room(blocks, folder.path()), SOON);
     assert_eq!(said.code, Some(0), "{said:?}");
     assert_eq!(said.json()["scenarios"][0]["ledger"]["completed"], 4 * RATE);
     let warnings = said.stderr.matches("the run goes on without one").count();

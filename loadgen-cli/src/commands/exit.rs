@@ -111,6 +111,7 @@ fn of_run(error: &RunError) -> Exit {
         | RunError::Ports(_)
         | RunError::Memory(_)
         | RunError::Output(_)
+        | RunError::Baseline(_)
         | RunError::Journal(_) => Exit::Usage,
         RunError::Sink(error) => of_sink(error),
         RunError::Assemble(_) | RunError::Event(_) => Exit::Scenario,

@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use loadgen_core::report::Document;
+use loadgen_core::record::Names;
 use loadgen_core::report::compare::Spread;
+use loadgen_core::report::{Context, Document};
 
 use super::compare;
 use super::exit::Exit;
@@ -30,13 +31,14 @@ pub(super) fn carry_out(
     let baseline = baseline(args)?;
     let shown = Shown::with(args.json, args.quiet);
     let Some(times) = repeat else {
-        let ran = run::run(settings, signals, &Screen::stderr(args.quiet))?;
+        let check = comparable(&baseline, 1, args);
+        let ran = run::run(settings, signals, &Screen::stderr(args.quiet), check)?;
         let exit = of_one(&ran, args);
         let ran = [stored(ran.document, None)];
         return held_against(&baseline, &ran, args, exit);
     };
     let series = Series::of(settings, times)?;
-    let (ran, exit, failed) = series.carry_out(args, signals);
+    let (ran, exit, failed) = series.carry_out(&baseline, args, signals);
     if shown == Shown::Summary && !ran.is_empty() {
         let documents: Vec<&Document> = ran.iter().map(|it| &it.document).collect();
         let spread = Spread::of(&documents).text(output::look());
@@ -57,10 +59,22 @@ fn baseline(args: &RunArgs) -> Result<Vec<Stored>, ComparingError> {
     }
 }
 
+/// Makes sure that so many runs may be held against the baseline, where there is one.
+fn comparable<'a>(
+    baseline: &'a [Stored],
+    count: usize,
+    args: &'a RunArgs,
+) -> impl Fn(&Context, &[Names]) -> Result<(), ComparingError> + 'a {
+    move |context, names| match baseline.is_empty() {
+        true => Ok(()),
+        false => comparing::check(baseline, (context, names), count, &args.comparing),
+    }
+}
+
 /// What a run's result is called in messages.
 fn stored(document: Document, nth: Option<u64>) -> Stored {
     let source = match nth {
-        None => "this run".to_owned(),
+        None => comparing::THIS_RUN.to_owned(),
         Some(nth) => format!("run {nth}"),
     };
     Stored { source, document }
@@ -127,6 +141,7 @@ impl Series {
     /// runs' ends, and why there are no more.
     fn carry_out(
         self,
+        baseline: &[Stored],
         args: &RunArgs,
         signals: &Listener,
     ) -> (Vec<Stored>, Exit, Option<RunError>) {
@@ -141,7 +156,8 @@ impl Series {
             screen.say(&format!("run {nth} of {all}"));
             let mut settings = self.settings.clone();
             settings.outputs = outputs;
-            match run::run(settings, signals, &screen) {
+            let check = comparable(baseline, all, args);
+            match run::run(settings, signals, &screen, check) {
                 Ok(ran) => {
                     worst = worst.or_worse(of_one(&ran, args));
                     done.push(stored(ran.document, Some(nth)));

@@ -1,8 +1,7 @@
 //! A history for people: for each scenario its trend, and a row for each result.
 
+use loadgen_core::report::compare::ScenarioPlan;
 use loadgen_core::text;
-
-use serde_json::Value;
 
 use super::{Figures, History, Past, sparkline};
 use crate::paint::Paint;
@@ -170,10 +169,10 @@ fn trends(course: &Course<'_>, columns: usize) -> Vec<String> {
 fn rows(course: &Course<'_>, columns: usize, paint: Paint, has_changed: &mut bool) -> Vec<String> {
     let mut cells: Vec<Vec<String>> =
         vec![COLUMNS.iter().map(|it| it.heading.to_owned()).collect()];
-    let mut before: Option<&Value> = None;
+    let mut before: Option<&ScenarioPlan> = None;
     for (past, figures) in course {
         let mut row: Vec<String> = COLUMNS.iter().map(|it| (it.cell)(past, figures)).collect();
-        if before.is_some_and(|it| *it != figures.plan) {
+        if before.is_some_and(|it| it.differs_from(&figures.plan)) {
             row[1].push_str(CHANGED);
             *has_changed = true;
         }

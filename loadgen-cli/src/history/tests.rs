@@ -126,14 +126,25 @@ fn a_run_that_is_there_twice_counts_once() {
 
 #[test]
 fn what_a_scenario_was_changed_from_is_marked() {
-    let changed = |users: [u64; 2]| {
+    let changed = |change: fn(&mut Document)| {
         let folder = TempDir::new().unwrap();
-        write(&folder, "a.json", &document(1, 100, 10, users[0]));
-        write(&folder, "b.json", &document(2, 100, 10, users[1]));
+        write(&folder, "a.json", &document(1, 100, 10, 5));
+        let mut other = document(2, 100, 10, 5);
+        change(&mut other);
+        write(&folder, "b.json", &other);
         table(&folder, 80).contains("PASS*")
     };
-    assert!(!changed([5, 5]), "an embedded backend's port is no change");
-    assert!(changed([5, 6]));
+    fn scenario(it: &mut Document, field: &str, value: serde_json::Value) {
+        it.run.plan["scenarios"][0][field] = value;
+    }
+    assert!(!changed(|_| {}), "an embedded backend's port is no change");
+    assert!(!changed(|it| scenario(it, "thresholds", json!([]))));
+    assert!(changed(|it| scenario(
+        it,
+        "load",
+        json!({"closed": {"users": 6}})
+    )));
+    assert!(changed(|it| scenario(it, "targets", json!(["other:1"]))));
 }
 
 #[test]

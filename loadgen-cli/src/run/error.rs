@@ -6,6 +6,7 @@ use loadgen_core::journal::JournalError;
 use loadgen_core::pacer::RealTimeError;
 
 use crate::backend::{EmbeddedError, FleetError};
+use crate::comparing::ComparingError;
 use crate::doctor::{MemoryError, PortError};
 use crate::limits::LimitError;
 use crate::output::{OutputError, PrintError};
@@ -27,6 +28,9 @@ pub(crate) enum RunError {
     /// The memory.
     #[error(transparent)]
     Memory(#[from] MemoryError),
+    /// Earlier runs that this one could not be held against.
+    #[error(transparent)]
+    Baseline(#[from] ComparingError),
     /// Where metrics or marks were to go, or be scraped.
     #[error(transparent)]
     Sink(#[from] SinkError),

@@ -42,7 +42,10 @@ pub(super) fn reserve(
     };
     let result = settings.result().filter(|it| can_be_beside(it));
     match (&settings.journal, result) {
-        (settings::Journal::In(folder), _) => reserve(folder).map(Some).map_err(RunError::Journal),
+        (settings::Journal::In(folder), _) => reserve(folder).map_or_else(
+            |error| without_room(error, screen).map(|()| None),
+            |place| Ok(Some(place)),
+        ),
         (settings::Journal::Beside, Some(result)) => {
             let folder = journal_beside(result);
             say_what_is_left(&folder, screen);
@@ -80,12 +83,22 @@ pub(super) fn begin(
             let follower = Following { follower, leavings };
             Ok(Some((kept, follower)))
         }
-        (Err(error), settings::Journal::In(_)) => Err(RunError::Journal(error)),
+        (Err(error), settings::Journal::In(_)) => without_room(error, screen).map(|()| None),
         (Err(error), _) => {
             say_without(&error, screen);
             Ok(None)
         }
     }
+}
+
+/// A disk that is full ends a journal and no run, whenever it is full. Whatever else keeps one from being kept
+/// that was asked for is refused.
+fn without_room(error: JournalError, screen: &Screen) -> Result<(), RunError> {
+    if !error.is_for_want_of_room() {
+        return Err(RunError::Journal(error));
+    }
+    say_without(&error, screen);
+    Ok(())
 }
 
 fn say_without(error: &JournalError, screen: &Screen) {

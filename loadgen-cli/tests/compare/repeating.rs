@@ -168,11 +168,34 @@ fn a_run_is_held_against_a_baseline() {
         "response_time.p999 > +10%",
     ];
     let said = run(&stored, &limit);
-    assert_eq!(
-        said.code,
-        Some(99),
-        "what was not measured keeps no limit: {said:?}"
+    assert_eq!((said.code, &*said.stdout), (Some(2), ""), "{said:?}");
+    assert!(
+        said.stderr.contains(
+            "`response_time.p999 > +10%` cannot be judged: no run in the base has such a figure"
+        ),
+        "{said:?}"
     );
+}
+
+/// Nobody wants to load a service for an hour to hear of it.
+#[test]
+fn a_limit_that_single_runs_do_not_tell_is_refused_before_the_load() {
+    let stored = Stored::with(0, 0, 1.0);
+    let out = ["-q", "--out", "json=base.json"];
+    assert_eq!(run(&stored, &out).code, Some(0));
+    let flags = ["--force=invalid", "--baseline", "base.json", "--fail-on"];
+    let limited = |limit: &str| run(&stored, &[&flags[..], &[limit]].concat());
+    let said = limited("service_time.p50 > +10%");
+    assert_eq!((said.code, &*said.stdout), (Some(2), ""), "{said:?}");
+    assert!(
+        said.stderr.contains(
+            "`service_time.p50 > +10%` cannot be judged: with 1 run in the base and 1 new"
+        ),
+        "{said:?}"
+    );
+    let said = limited("steps.helo.response_time.p50 > +10%");
+    assert_eq!((said.code, &*said.stdout), (Some(2), ""), "{said:?}");
+    assert!(said.stderr.contains("no step `helo`"), "{said:?}");
 }
 
 #[test]
@@ -205,7 +228,7 @@ fn all_repeated_runs_are_held_against_a_baseline() {
 }
 
 #[test]
-fn another_plan_is_not_compared_and_the_run_is_told_all_the_same() {
+fn another_plan_is_refused_before_the_load() {
     let stored = Stored::with(0, 0, 1.0);
     assert_eq!(
         run(&stored, &["-q", "--out", "json=base.json"]).code,
@@ -213,18 +236,47 @@ fn another_plan_is_not_compared_and_the_run_is_told_all_the_same() {
     );
     let said = run(
         &stored,
-        &["-c", "3", "--baseline", "base.json", "--force=invalid"],
+        &[
+            "-c",
+            "3",
+            "--baseline",
+            "base.json",
+            "--out",
+            "json=new.json",
+        ],
     );
-    assert_eq!(said.code, Some(2), "{said:?}");
-    assert!(said.stdout.contains("  hello_light in "), "{said:?}");
+    assert_eq!((said.code, &*said.stdout), (Some(2), ""), "{said:?}");
     assert!(
         said.stderr.contains("plan: `scenarios.hello_light.load."),
         "{said:?}"
     );
+    assert!(!stored.path("new.json").exists());
+    assert!(!stored.path("new.json.journal").exists());
     let said = run(&stored, &["-c", "3", "--baseline", "base.json", "--force"]);
     assert_eq!(said.code, Some(0), "{said:?}");
     assert!(
         said.stdout.contains("\nFORCED  These runs are not alike"),
+        "{said:?}"
+    );
+}
+
+/// Who answers is known only then.
+#[test]
+fn what_the_load_shows_to_be_unlike_is_not_compared_and_told_all_the_same() {
+    let stored = Stored::with(0, 0, 1.0);
+    assert_eq!(
+        run(&stored, &["-q", "--out", "json=base.json"]).code,
+        Some(0)
+    );
+    let server = Server::start(&["--id", "canary"]);
+    let target = ["--grpc-target", &server.address];
+    let baseline = ["--baseline", "base.json", "--force=invalid"];
+    let said = run(&stored, &[&target[..], &baseline].concat());
+    assert_eq!(said.code, Some(2), "{said:?}");
+    assert!(said.stdout.contains("  hello_light in "), "{said:?}");
+    assert!(
+        said.stderr
+            .contains("plan: `scenarios.hello_light.targets[0]` is"),
         "{said:?}"
     );
 }

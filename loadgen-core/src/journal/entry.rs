@@ -4,6 +4,8 @@
 use std::io;
 use std::time::{Duration, SystemTime};
 
+use rmp_serde::decode;
+use serde::de::Error as _;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::SoFar;
@@ -148,11 +150,17 @@ impl Reader {
     ///
     /// # Errors
     /// What does not fit.
-    pub(super) fn read(&mut self, content: &[u8]) -> Result<(), rmp_serde::decode::Error> {
+    pub(super) fn read(&mut self, content: &[u8]) -> Result<(), decode::Error> {
         let mut entry: Entry<ScenarioRecord, TagRecord> = rmp_serde::from_slice(content)?;
-        self.series.resize_with(entry.scenarios.len(), Vec::new);
+        if self.last.is_none() {
+            self.series.resize_with(entry.scenarios.len(), Vec::new);
+        }
+        if entry.scenarios.len() != self.series.len() {
+            return Err(decode::Error::custom("its entries are of other scenarios"));
+        }
         for (points, scenario) in self.series.iter_mut().zip(&mut entry.scenarios) {
-            std::mem::take(&mut scenario.series).add_to(points);
+            let part = std::mem::take(&mut scenario.series);
+            part.add_to(points).map_err(decode::Error::custom)?;
         }
         self.last = Some(entry);
         Ok(())
@@ -177,5 +185,106 @@ impl Reader {
         record.early_end = entry.early_end;
         record.cut_off();
         Some(record)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::record::{Sparse, new_histogram};
+    use crate::report::{self, Context};
+
+    /// An entry of two scenarios with so many points each from this second on, as a run writes it.
+    fn entry(from_s: u64, points: u64) -> Vec<u8> {
+        let scenarios = ["a", "b"].map(|name| {
+            let mut record = ScenarioRecord::empty(name, "grpc", true, &["hello".into()]);
+            let mut times = new_histogram();
+            times.saturating_record_n(3_000_000, 40);
+            times.saturating_record_n(9_000_000, 2);
+            record.ledger.completed = 42;
+            record.response_time = times.clone();
+            record.steps[0].response_time = times.clone();
+            let points = (from_s..from_s + points).map(|t_s| {
+                let mut point = SeriesPoint::empty(t_s, 1);
+                point.completed = 21;
+                point.response_time = Sparse::coarse(&times);
+                point
+            });
+            Kept {
+                record,
+                elapsed: Duration::from_secs(2),
+                events: Vec::new(),
+                series: SeriesPart {
+                    width: 1,
+                    from_s,
+                    points: points.collect(),
+                },
+            }
+        });
+        let entry: Entry<ScenarioRecord, TagRecord> = Entry {
+            started_at: SystemTime::UNIX_EPOCH,
+            elapsed: Duration::from_secs(2),
+            scenarios: scenarios.into(),
+            tags: Vec::new(),
+            generator: GeneratorRecord::default(),
+            stopped: false,
+            early_end: None,
+        };
+        rmp_serde::to_vec_named(&entry).unwrap()
+    }
+
+    /// The document of what these entries come to.
+    fn read(entries: &[Vec<u8>]) -> Result<report::Document, String> {
+        let mut reader = Reader::default();
+        for entry in entries {
+            reader.read(entry).map_err(|it| it.to_string())?;
+        }
+        let record = reader.finish().ok_or("no entry")?;
+        Ok(report::build(&record, Context::new()))
+    }
+
+    #[test]
+    fn entries_come_to_one_series() {
+        let document = read(&[entry(0, 2), entry(1, 2)]).unwrap();
+        let seconds = document.scenarios[1].series.iter().map(|it| it.t_s);
+        assert_eq!(seconds.collect::<Vec<_>>(), [0, 1, 2]);
+    }
+
+    #[test]
+    fn entries_that_do_not_fit_together_are_refused() {
+        let refused = |entries: &[Vec<u8>]| read(entries).unwrap_err();
+        let misfit = "a series that does not fit together";
+        assert_eq!(refused(&[entry(0, 2), entry(5, 1)]), misfit);
+        assert_eq!(refused(&[entry(1, 1)]), misfit);
+        let mut nothing = Vec::new();
+        write_nothing(&mut nothing, &[Names::default()]).unwrap();
+        assert_eq!(
+            refused(&[nothing, entry(0, 1)]),
+            "its entries are of other scenarios"
+        );
+    }
+
+    proptest! {
+        /// A checksum keeps out what was damaged, and not what somebody made up.
+        #[test]
+        fn whatever_is_in_an_entry_is_an_answer(
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+            second in any::<bool>(),
+        ) {
+            let mut entries = vec![entry(0, 2), entry(1, 2)];
+            let changed = &mut entries[usize::from(second)];
+            for (place, byte) in changes {
+                let place = place.index(changed.len());
+                changed[place] = byte;
+            }
+            if let Some(cut) = cut {
+                changed.truncate(cut.index(changed.len()));
+            }
+            // Whether it is refused or not, it comes to an end.
+            let _ = read(&entries);
+        }
     }
 }

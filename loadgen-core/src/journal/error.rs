@@ -16,6 +16,13 @@ pub struct JournalError {
 }
 
 impl JournalError {
+    /// Whether there was no room for it: a disk that is full, or a limit that is reached.
+    #[must_use]
+    pub fn is_for_want_of_room(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        matches!(self.why.kind(), StorageFull | QuotaExceeded | FileTooLarge)
+    }
+
     pub(super) fn new(path: &Path, why: io::Error) -> Self {
         Self {
             path: path.to_owned(),
@@ -42,6 +49,14 @@ pub enum ReadError {
     NoJournal {
         /// The file.
         path: PathBuf,
+    },
+    /// What is in it cannot have been recorded.
+    #[error("the journal {} is spoilt: {why}", path.display())]
+    Spoilt {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        why: String,
     },
     /// It has a form that only another version reads.
     #[error(

@@ -22,8 +22,9 @@ mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Sender, channel};
-use std::thread::{self, JoinHandle};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -31,7 +32,7 @@ use self::context::StoredContext;
 use self::entry::Pen;
 use self::frame::Kind;
 use self::store::Store;
-use self::writer::ToWriter;
+use self::writer::{Last, ToWriter};
 use crate::record::Names;
 use crate::report::{Context, Document};
 
@@ -40,13 +41,14 @@ pub use self::follower::Follower;
 pub use self::read::{Kept, find, is_journal, read};
 pub use self::store::Place;
 
+/// How long a disk may take over the end of a journal. One that hangs holds up nobody who waits for the result.
+const LONGEST_END: Duration = Duration::from_secs(5);
+
 /// A journal that is being written.
 #[derive(Debug)]
 pub struct Journal {
     path: PathBuf,
     to_writer: Sender<ToWriter>,
-    /// Gives the file back when it is told to end.
-    writer: JoinHandle<Store>,
 }
 
 impl Journal {
@@ -70,16 +72,12 @@ impl Journal {
         let path = store.path().to_owned();
         let (to_writer, from_others) = channel();
         let (to_follower, from_writer) = channel();
-        let writer = thread::Builder::new()
+        thread::Builder::new()
             .name("loadgen-journal".to_owned())
             .spawn(move || writer::write(store, &from_others, &to_follower, when_ended))
             .map_err(failed)?;
         let follower = Follower::new(Pen::masking(secrets), to_writer.clone(), from_writer);
-        let journal = Self {
-            path,
-            to_writer,
-            writer,
-        };
+        let journal = Self { path, to_writer };
         Ok((journal, follower))
     }
 
@@ -92,30 +90,36 @@ impl Journal {
     /// Puts the result of the run in, which from then on is what the journal says.
     ///
     /// # Errors
-    /// [`JournalError`] where it cannot be written.
+    /// [`JournalError`] where it cannot be written, or not in five seconds.
     pub fn conclude(self, document: &Document) -> Result<(), JournalError> {
-        self.end(|store| {
-            let frame = frame::of(Kind::Document, &to_json(document)?)?;
-            store.replace(&frame)
-        })
+        let frame = to_json(document).and_then(|it| frame::of(Kind::Document, &it));
+        let frame = frame.map_err(|why| JournalError::new(&self.path, why))?;
+        self.end(Last::Replace(frame), LONGEST_END)
     }
 
     /// Removes the file, and the folder where that was made for it and has nothing else in it.
     ///
     /// # Errors
-    /// [`JournalError`] where it cannot be removed.
+    /// [`JournalError`] where it cannot be removed, or not in five seconds.
     pub fn remove(self) -> Result<(), JournalError> {
-        self.end(|store| store.remove())
+        self.end(Last::Remove, LONGEST_END)
     }
 
     /// Nothing more is written but what this does.
-    fn end(self, last: impl FnOnce(&mut Store) -> io::Result<()>) -> Result<(), JournalError> {
-        let failed = |why| JournalError::new(&self.path, why);
-        // Where it is gone, the journal has ended before.
-        let _ = self.to_writer.send(ToWriter::End);
-        let panicked = |_| failed(io::Error::other("whoever wrote it panicked"));
-        let mut store = self.writer.join().map_err(panicked)?;
-        last(&mut store).map_err(failed)
+    fn end(self, last: Last, within: Duration) -> Result<(), JournalError> {
+        let (done, from_writer) = channel();
+        // Where nobody takes it, the wait ends at once.
+        let _ = self.to_writer.send(ToWriter::End(last, done));
+        let ended = from_writer.recv_timeout(within).unwrap_or_else(|error| {
+            Err(match error {
+                RecvTimeoutError::Disconnected => io::Error::other("whoever wrote it panicked"),
+                RecvTimeoutError::Timeout => io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("its disk has not answered for {} s", within.as_secs()),
+                ),
+            })
+        });
+        ended.map_err(|why| JournalError::new(&self.path, why))
     }
 }
 
@@ -131,4 +135,37 @@ fn begun(place: Place, context: &StoredContext, names: &[Names]) -> io::Result<S
 
 fn to_json(of: &impl Serialize) -> io::Result<Vec<u8>> {
     Ok(serde_json::to_vec(of)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(journal: Journal, within: Duration) -> String {
+        journal.end(Last::Remove, within).unwrap_err().to_string()
+    }
+
+    /// The writer is still at the entry before.
+    #[test]
+    fn a_disk_that_hangs_holds_up_nobody() {
+        let (to_writer, hangs) = channel();
+        let path = PathBuf::from("j");
+        let journal = Journal { path, to_writer };
+        assert_eq!(
+            error(journal, Duration::ZERO),
+            "cannot keep a journal in j: its disk has not answered for 0 s"
+        );
+        drop(hangs);
+    }
+
+    #[test]
+    fn a_writer_that_is_gone_is_not_waited_for() {
+        let (to_writer, gone) = channel();
+        drop(gone);
+        let path = PathBuf::from("j");
+        assert_eq!(
+            error(Journal { path, to_writer }, LONGEST_END),
+            "cannot keep a journal in j: whoever wrote it panicked"
+        );
+    }
 }

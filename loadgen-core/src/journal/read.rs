@@ -102,6 +102,9 @@ impl Refused {
         let path = path.to_owned();
         match self {
             Self::NoJournal => ReadError::NoJournal { path },
+            Self::OtherVersion { by, why } if by == env!("CARGO_PKG_VERSION") => {
+                ReadError::Spoilt { path, why }
+            }
             Self::OtherVersion { by, why } => ReadError::OtherVersion { path, by, why },
         }
     }
@@ -177,6 +180,20 @@ mod tests {
             Err(Refused::NoJournal) => "no journal".to_owned(),
             Ok(_) => "read".to_owned(),
         }
+    }
+
+    /// Nobody is sent to another version that is this one.
+    #[test]
+    fn what_this_version_never_wrote_is_spoilt() {
+        let by = env!("CARGO_PKG_VERSION");
+        let refused = Refused::OtherVersion {
+            by: by.to_owned(),
+            why: "a series that does not fit together".to_owned(),
+        };
+        assert_eq!(
+            refused.at(Path::new("j")).to_string(),
+            "the journal j is spoilt: a series that does not fit together"
+        );
     }
 
     #[test_case(&[]; "nothing in it")]

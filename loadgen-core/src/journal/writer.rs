@@ -15,8 +15,17 @@ pub(super) enum ToWriter {
     Entry { frame: Vec<u8>, is_whole: bool },
     /// An entry could not be made.
     Failed(io::Error),
-    /// That was all.
-    End,
+    /// That was all, but for this; what came of it goes there.
+    End(Last, Sender<io::Result<()>>),
+}
+
+/// What is done with the file last.
+#[derive(Debug)]
+pub(super) enum Last {
+    /// This frame takes the place of all entries.
+    Replace(Vec<u8>),
+    /// It is removed.
+    Remove,
 }
 
 /// What it says when an entry is written.
@@ -30,17 +39,28 @@ pub(super) struct Written {
     pub(super) wants_whole: bool,
 }
 
-/// Writes until it is told that that was all, or cannot; then `when_ended` is told why.
+/// Writes until it is told that that was all. Where it cannot, `when_ended` is told why, and no entry is written
+/// from then on.
 pub(super) fn write(
     mut store: Store,
     from: &Receiver<ToWriter>,
     to: &Sender<Written>,
     when_ended: impl FnOnce(&JournalError),
-) -> Store {
+) {
+    let mut when_ended = Some(when_ended);
     while let Ok(told) = from.recv() {
         let began = thread_time();
         let written = match told {
-            ToWriter::End => break,
+            ToWriter::End(last, done) => {
+                let ended = match last {
+                    Last::Replace(frame) => store.replace(&frame),
+                    Last::Remove => store.remove(),
+                };
+                // Nobody waits for it where it took too long.
+                let _ = done.send(ended);
+                return;
+            }
+            _ if when_ended.is_none() => continue,
             ToWriter::Failed(error) => Err(error),
             ToWriter::Entry { frame, is_whole } => match is_whole {
                 true => store.replace(&frame).map(|()| frame),
@@ -59,10 +79,9 @@ pub(super) fn write(
                 });
             }
             Err(error) => {
-                when_ended(&JournalError::new(store.path(), error));
-                break;
+                let error = JournalError::new(store.path(), error);
+                when_ended.take().into_iter().for_each(|told| told(&error));
             }
         }
     }
-    store
 }

@@ -91,7 +91,7 @@ impl Sparse {
         for (value, count) in counts {
             push_number(&mut packed, value - before);
             push_number(&mut packed, count);
-            len += count;
+            len = u64::saturating_add(len, count);
             before = value;
         }
         Self {
@@ -160,7 +160,7 @@ impl Sparse {
             let both = std::iter::from_fn(|| match (left.peek(), right.peek()) {
                 (Some(a), Some(b)) if a.0 == b.0 => {
                     let (value, count) = left.next()?;
-                    Some((value, count + right.next()?.1))
+                    Some((value, count.saturating_add(right.next()?.1)))
                 }
                 (Some(a), Some(b)) if a.0 > b.0 => right.next(),
                 (Some(_), _) => left.next(),

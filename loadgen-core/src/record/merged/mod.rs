@@ -30,7 +30,7 @@ pub use recent::Recent;
 pub use retries::Retries;
 pub use run::{EarlyEnd, GeneratorRecord, Overrun, RunRecord, WorkerRecord};
 pub use scenario::{ConnectionRecord, CustomRecord, ScenarioRecord, TargetRecord, Unit};
-pub use series::{Followed, Series, SeriesPart, SeriesPoint};
+pub use series::{Followed, Misfit, Series, SeriesPart, SeriesPoint};
 pub use silence::{LONG_SILENCE, Silence, Stretch};
 pub use step::{CheckRecord, StepRecord};
 pub(crate) use tag::TagMerger;

@@ -13,6 +13,9 @@ pub(super) const OPEN_SECONDS: u64 = 60;
 /// The most points kept; above it neighbours merge.
 pub(super) const MOST_POINTS: usize = 600;
 
+/// No point covers more seconds: far more than any run takes, and so few that nothing overflows.
+const WIDEST_S: u64 = 1 << 40;
+
 /// One stretch of the run over time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
@@ -113,12 +116,20 @@ impl Default for SeriesPart {
 
 impl SeriesPart {
     /// Makes of the points before it those of the whole.
-    pub fn add_to(self, points: &mut Vec<SeriesPoint>) {
+    ///
+    /// # Errors
+    /// [`Misfit`] where these are no points of one series, whoever wrote them.
+    pub fn add_to(self, points: &mut Vec<SeriesPoint>) -> Result<(), Misfit> {
+        if !self.width.is_power_of_two() || width_of(points) > self.width {
+            return Err(Misfit);
+        }
         if width_of(points) < self.width {
             widen(points, self.width);
         }
         points.truncate(points.partition_point(|it| it.t_s < self.from_s));
         points.extend(self.points);
+        // Until it is finished, those that are still open stand behind those that are kept.
+        fit_together(points, self.width, MOST_POINTS + OPEN_SECONDS as usize)
     }
 
     /// The series that these are of a load that took so long.
@@ -129,6 +140,12 @@ impl SeriesPart {
         points
     }
 }
+
+/// Points that no series has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a series that does not fit together")]
+#[non_exhaustive]
+pub struct Misfit;
 
 #[derive(Debug, Clone, Default)]
 struct OpenSecond {
@@ -327,14 +344,20 @@ pub(super) fn read<'de, D: Deserializer<'de>>(
 ) -> Result<Vec<SeriesPoint>, D::Error> {
     let points = Vec::<SeriesPoint>::deserialize(deserializer)?;
     let width = width_of(&points);
+    fit_together(&points, width, MOST_POINTS).map_err(de::Error::custom)?;
+    Ok(points)
+}
+
+/// Makes sure that these stand one behind the other, each as wide as that, and are no more than so many.
+fn fit_together(points: &[SeriesPoint], width: u64, most: usize) -> Result<(), Misfit> {
     let fits = |(place, point): (u64, &SeriesPoint)| {
         point.t_s == place * width && (1..=width).contains(&point.seconds)
     };
-    let is_bounded = points.len() <= MOST_POINTS && width <= 1 << 40;
-    if !is_bounded || !(0..).zip(&points).all(fits) {
-        return Err(de::Error::custom("a series that does not fit together"));
+    let is_bounded = points.len() <= most && width <= WIDEST_S;
+    match is_bounded && (0..).zip(points).all(fits) {
+        true => Ok(()),
+        false => Err(Misfit),
     }
-    Ok(points)
 }
 
 fn point(t_s: u64, second: OpenSecond) -> SeriesPoint {
@@ -365,6 +388,7 @@ fn push(points: &mut Vec<SeriesPoint>, width: u64, point: SeriesPoint) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use test_case::test_case;
 
     use super::*;
     use crate::record::new_histogram;
@@ -442,16 +466,56 @@ mod tests {
                 series.happened(now, completed(1));
                 series.response_time(now.saturating_sub(late), &one(later + 1));
                 if looks == 0 {
-                    series.since(&mut followed).add_to(&mut points);
+                    series.since(&mut followed).add_to(&mut points).unwrap();
                     let known = SeriesPart::finished(points.clone(), Duration::ZERO);
                     prop_assert_eq!(known, series.points_until(Duration::ZERO));
                 }
                 series.next_moment();
             }
-            series.since(&mut followed).add_to(&mut points);
+            series.since(&mut followed).add_to(&mut points).unwrap();
             bound(&mut points);
             prop_assert_eq!(points, series.points());
         }
+    }
+
+    fn part(width: u64, from_s: u64, points: &[(u64, u64)]) -> SeriesPart {
+        let points = points
+            .iter()
+            .map(|(t_s, seconds)| SeriesPoint::empty(*t_s, *seconds));
+        SeriesPart {
+            width,
+            from_s,
+            points: points.collect(),
+        }
+    }
+
+    /// Whoever wrote it, and whatever happened to it since.
+    #[test_case(part(1, 2, &[(2, 1), (3, 1)]) => Ok(vec![0, 1, 2, 3]); "what comes next")]
+    #[test_case(part(1, 1, &[(1, 1)]) => Ok(vec![0, 1]); "what has changed")]
+    #[test_case(part(2, 0, &[(0, 2), (2, 1)]) => Ok(vec![0, 2]); "wider points")]
+    #[test_case(part(1, 3, &[(3, 1)]) => Err(Misfit); "a gap")]
+    #[test_case(part(1, 2, &[(1, 1)]) => Err(Misfit); "one before its beginning")]
+    #[test_case(part(1, 2, &[(3, 1), (2, 1)]) => Err(Misfit); "in another order")]
+    #[test_case(part(1, 2, &[(2, 0)]) => Err(Misfit); "one that covers nothing")]
+    #[test_case(part(1, 2, &[(2, 2)]) => Err(Misfit); "one that covers too much")]
+    #[test_case(part(0, 0, &[]) => Err(Misfit); "no width")]
+    #[test_case(part(3, 0, &[(0, 3)]) => Err(Misfit); "a width that no merging makes")]
+    #[test_case(part(1 << 63, 0, &[(0, u64::MAX)]) => Err(Misfit); "wider than any run")]
+    #[test_case(part(1, u64::MAX, &[(u64::MAX, u64::MAX)]) => Err(Misfit); "at the end of time")]
+    fn what_is_added_has_to_fit(part: SeriesPart) -> Result<Vec<u64>, Misfit> {
+        let mut points = vec![SeriesPoint::empty(0, 1), SeriesPoint::empty(1, 1)];
+        part.add_to(&mut points)?;
+        Ok(points.iter().map(|it| it.t_s).collect())
+    }
+
+    #[test]
+    fn more_points_than_are_kept_do_not_fit() {
+        let seconds = |count: u64| {
+            let points: Vec<(u64, u64)> = (0..count).map(|t_s| (t_s, 1)).collect();
+            part(1, 0, &points).add_to(&mut Vec::new())
+        };
+        assert_eq!(seconds(660), Ok(()));
+        assert_eq!(seconds(661), Err(Misfit));
     }
 
     /// Else each second's entry in a journal would have a minute of them.

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::super::document::{Document, Host, Status};
-use super::NamedRun;
+use super::super::document::{Document, Host, Scenario, Status, Verdict};
+use super::{CompareError, CompareOptions, plan};
 
 /// Why runs should not be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,17 +34,50 @@ impl fmt::Display for Unlike {
 
 /// So many differences of plans are named.
 const NAMED: usize = 5;
-/// Characters of a value that are shown.
-const SHOWN: usize = 60;
-/// What the embedded backend calls itself.
-const EMBEDDED: &str = "embedded";
-/// Parts of a plan that change nothing of the load.
-const WITHOUT_EFFECT: [&str; 3] = ["$schema", "description", "thresholds"];
 /// Memory is the same up to this part of it: a kernel keeps some for itself, and how much differs.
 const MEMORY_WITHIN: f64 = 0.02;
 
+/// What decides of a run whether it may be held against others, as far as it is known.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Traits<'a> {
+    /// What it is called.
+    pub(super) source: &'a str,
+    pub(super) plan: &'a Value,
+    pub(super) host: &'a Host,
+    /// Who answered; none of a run that is still to come.
+    pub(super) scenarios: &'a [Scenario],
+    pub(super) verdict: Option<&'a Verdict>,
+}
+
+impl<'a> Traits<'a> {
+    /// Those of a run that is over.
+    pub(super) fn of(source: &'a str, document: &'a Document) -> Self {
+        Self {
+            source,
+            plan: &document.run.plan,
+            host: &document.run.host,
+            scenarios: &document.scenarios,
+            verdict: Some(&document.verdict),
+        }
+    }
+}
+
+/// Makes sure that these runs may be compared. Returns why they should not be, as far as that is overlooked.
+pub(super) fn refuse(
+    runs: &[Traits<'_>],
+    options: &CompareOptions,
+) -> Result<Vec<(Unlike, String)>, CompareError> {
+    let is_overlooked = |(ground, _): &(Unlike, String)| options.overlook.contains(ground);
+    let (unlike, differences): (Vec<_>, Vec<_>) =
+        differences(runs).into_iter().partition(is_overlooked);
+    match differences.is_empty() {
+        true => Ok(unlike),
+        false => Err(CompareError::Unlike { differences }),
+    }
+}
+
 /// All reasons not to compare these runs, each with what it is about.
-pub(super) fn differences(runs: &[&NamedRun<'_>]) -> Vec<(Unlike, String)> {
+fn differences(runs: &[Traits<'_>]) -> Vec<(Unlike, String)> {
     let mut found = Vec::new();
     let Some((first, others)) = runs.split_first() else {
         return found;
@@ -52,11 +85,10 @@ pub(super) fn differences(runs: &[&NamedRun<'_>]) -> Vec<(Unlike, String)> {
     let mut plans: Vec<(String, String)> = Vec::new();
     let mut hosts: Vec<(String, String)> = Vec::new();
     for other in others {
-        for difference in plan_differences(first.document, other.document) {
+        for difference in plan::differences(first, other) {
             note(&mut plans, difference, first, other);
         }
-        let (a, b) = (&first.document.run.host, &other.document.run.host);
-        for difference in host_differences(a, b) {
+        for difference in host_differences(first.host, other.host) {
             note(&mut hosts, difference, first, other);
         }
     }
@@ -68,7 +100,7 @@ pub(super) fn differences(runs: &[&NamedRun<'_>]) -> Vec<(Unlike, String)> {
     }
     found.extend(hosts.into_iter().map(|(_, text)| (Unlike::Machine, text)));
     let invalid = runs.iter().filter_map(|run| {
-        let verdict = &run.document.verdict;
+        let verdict = run.verdict?;
         let why = verdict.reasons.first().map(|it| format!(": {it}"));
         let text = || {
             format!(
@@ -102,17 +134,17 @@ pub(super) fn differences(runs: &[&NamedRun<'_>]) -> Vec<(Unlike, String)> {
 
 /// A place where two documents differ, and what stands there in each.
 #[derive(Debug, PartialEq, Eq)]
-struct Difference {
-    path: String,
-    values: [String; 2],
+pub(super) struct Difference {
+    pub(super) path: String,
+    pub(super) values: [String; 2],
 }
 
 /// Notes a difference, unless the same place was noted of runs before.
 fn note(
     noted: &mut Vec<(String, String)>,
     difference: Difference,
-    first: &NamedRun<'_>,
-    other: &NamedRun<'_>,
+    first: &Traits<'_>,
+    other: &Traits<'_>,
 ) {
     let Difference { path, values } = difference;
     if noted.iter().any(|(it, _)| *it == path) {
@@ -133,16 +165,23 @@ fn host_differences(a: &Host, b: &Host) -> Vec<Difference> {
         (a, b) => a == b,
     };
     let memory = if same_memory { a } else { b };
+    // Whoever hires machines has one of another name each time: the name decides only where nothing says
+    // what they are.
+    let (cpus, names) = match (&a.cpu, &b.cpu) {
+        (Some(a), Some(b)) => ([Some(a), Some(b)], [None; 2]),
+        _ => ([None; 2], [a.hostname.as_ref(), b.hostname.as_ref()]),
+    };
     let facts = [
         ("os", Some(a.os.clone()), Some(b.os.clone())),
         ("arch", Some(a.arch.clone()), Some(b.arch.clone())),
+        ("cpu", cpus[0].cloned(), cpus[1].cloned()),
         ("cores", number(a.cores), number(b.cores)),
         (
             "memory_bytes",
             number(a.memory_bytes),
             number(memory.memory_bytes),
         ),
-        ("hostname", a.hostname.clone(), b.hostname.clone()),
+        ("hostname", names[0].cloned(), names[1].cloned()),
     ];
     let differing = facts.into_iter().filter(|(_, a, b)| a != b);
     differing
@@ -154,122 +193,7 @@ fn host_differences(a: &Host, b: &Host) -> Vec<Difference> {
 }
 
 /// What is said of what is not there.
-const NOTHING: &str = "not there";
-
-fn plan_differences(a: &Document, b: &Document) -> Vec<Difference> {
-    let mut walk = Walk {
-        ports_may_differ: may_be_embedded(a) && may_be_embedded(b),
-        found: Vec::new(),
-    };
-    walk.values("", Some(&a.run.plan), Some(&b.run.plan));
-    walk.found
-}
-
-/// Whether nothing that answered says that it was any other than the embedded backend.
-fn may_be_embedded(document: &Document) -> bool {
-    let backends = document.scenarios.iter().flat_map(|it| &it.backends);
-    let mut named = backends.filter(|it| !it.id.starts_with('('));
-    named.all(|it| it.id == EMBEDDED)
-}
-
-/// Two plans, side by side.
-struct Walk {
-    /// Whether the ports of this machine's own addresses are no difference.
-    ports_may_differ: bool,
-    found: Vec<Difference>,
-}
-
-impl Walk {
-    fn values(&mut self, path: &str, a: Option<&Value>, b: Option<&Value>) {
-        match (a, b) {
-            (Some(Value::Object(a)), Some(Value::Object(b))) => {
-                let others = b.keys().filter(|key| !a.contains_key(*key));
-                for key in a.keys().chain(others) {
-                    if !WITHOUT_EFFECT.contains(&key.as_str()) {
-                        self.values(&joined(path, key), a.get(key), b.get(key));
-                    }
-                }
-            }
-            (Some(Value::Array(a)), Some(Value::Array(b))) => self.lists(path, a, b),
-            _ if a == b => {}
-            (Some(a), Some(b)) if self.ports_may_differ && differ_by_port(a, b) => {}
-            _ => self.found.push(Difference {
-                path: path.to_owned(),
-                values: [a, b].map(shown),
-            }),
-        }
-    }
-
-    /// Items that have names are held against those of the same name, wherever they stand.
-    fn lists(&mut self, path: &str, a: &[Value], b: &[Value]) {
-        if let (Some(names), Some(others)) = (names(a), names(b)) {
-            let added = others.iter().filter(|it| !names.contains(it));
-            for name in names.iter().chain(added) {
-                let named = |list: &[&str]| list.iter().position(|it| it == name);
-                let of_a = named(&names).map(|at| &a[at]);
-                let of_b = named(&others).map(|at| &b[at]);
-                self.values(&joined(path, name), of_a, of_b);
-            }
-            return;
-        }
-        for at in 0..a.len().max(b.len()) {
-            self.values(&format!("{path}[{at}]"), a.get(at), b.get(at));
-        }
-    }
-}
-
-/// The names of all items, where each has one of its own.
-fn names(list: &[Value]) -> Option<Vec<&str>> {
-    let names = list.iter().map(|it| it.get("name")?.as_str());
-    let names: Vec<&str> = names.collect::<Option<_>>()?;
-    let is_first = |(at, name): (usize, &&str)| !names[..at].contains(name);
-    (!names.is_empty() && names.iter().enumerate().all(is_first)).then_some(names)
-}
-
-/// As `--set` writes places.
-fn joined(path: &str, name: &str) -> String {
-    let is_plain = name
-        .chars()
-        .all(|c| c.is_alphanumeric() || matches!(c, '_' | '-'));
-    match (path.is_empty(), is_plain && !name.is_empty()) {
-        (true, _) => name.to_owned(),
-        (false, true) => format!("{path}.{name}"),
-        (false, false) => format!("{path}[{}]", Value::from(name)),
-    }
-}
-
-/// A value as it stands in the plan, its beginning where it is long.
-fn shown(value: Option<&Value>) -> String {
-    let Some(value) = value else {
-        return NOTHING.to_owned();
-    };
-    let text = value.to_string();
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
-}
-
-/// Whether two targets are the same address of this machine but for the port.
-fn differ_by_port(a: &Value, b: &Value) -> bool {
-    let (Some(a), Some(b)) = (a.as_str(), b.as_str()) else {
-        return false;
-    };
-    match (without_port(a), without_port(b)) {
-        (Some(a), Some(b)) => a == b && is_loopback(a),
-        _ => false,
-    }
-}
-
-fn without_port(target: &str) -> Option<&str> {
-    let (host, port) = target.rsplit_once(':')?;
-    port.parse::<u16>().is_ok().then_some(host)
-}
-
-fn is_loopback(host: &str) -> bool {
-    let host = host.split_once("://").map_or(host, |(_, host)| host);
-    matches!(host, "127.0.0.1" | "[::1]" | "localhost")
-}
+pub(super) const NOTHING: &str = "not there";
 
 #[cfg(test)]
 mod tests {
@@ -282,11 +206,8 @@ mod tests {
     /// What is said of two runs, the second changed.
     fn said(change: impl FnOnce(&mut Value)) -> Vec<(Unlike, String)> {
         let (a, b) = (run(1, |_| {}), run(2, change));
-        let runs = [("a.json", &a), ("b.json", &b)].map(|(source, document)| NamedRun {
-            source: source.to_owned(),
-            document,
-        });
-        differences(&[&runs[0], &runs[1]])
+        let runs = [("a.json", &a), ("b.json", &b)];
+        differences(&runs.map(|(source, document)| Traits::of(source, document)))
     }
 
     #[test]
@@ -347,9 +268,9 @@ mod tests {
         assert_eq!(many[NAMED].1, "and 4 more differences");
     }
 
+    #[test_case("cpu", json!("EPYC") => "`host.cpu` is Xeon in a.json and EPYC in b.json")]
     #[test_case("cores", json!(8) => "`host.cores` is 2 in a.json and 8 in b.json")]
     #[test_case("arch", json!("aarch64") => "`host.arch` is x86_64 in a.json and aarch64 in b.json")]
-    #[test_case("hostname", json!("other") => "`host.hostname` is here in a.json and other in b.json")]
     #[test_case("memory_bytes", json!(16_000_000_000_u64) => "`host.memory_bytes` is 8000000000 in a.json and 16000000000 in b.json")]
     fn other_machines(fact: &str, value: Value) -> String {
         let told = said(|it| it["run"]["host"][fact] = value);
@@ -357,6 +278,25 @@ mod tests {
             panic!("{told:?}");
         };
         text.clone()
+    }
+
+    /// Hosted machines have another name each time.
+    #[test]
+    fn a_name_decides_only_where_the_processor_is_not_known() {
+        let renamed = |cpu: Option<&str>| {
+            let cpu = cpu.map(|it| json!(it));
+            said(|it| {
+                let host = it["run"]["host"].as_object_mut().unwrap();
+                host.insert("hostname".to_owned(), json!("other"));
+                match cpu {
+                    Some(cpu) => host.insert("cpu".to_owned(), cpu),
+                    None => host.remove("cpu"),
+                };
+            })
+        };
+        assert_eq!(renamed(Some("Xeon")), []);
+        let expected = "`host.hostname` is here in a.json and other in b.json".to_owned();
+        assert_eq!(renamed(None), [(Unlike::Machine, expected)]);
     }
 
     #[test]

@@ -116,7 +116,7 @@ fn compared(
     let [of_base, of_new] = &values;
     let shift = rank::shift(of_base, of_new, differ);
     let has_runs = values.iter().all(|it| it.len() >= FEWEST_RUNS);
-    let seconds = || draws?.interval(metric, differ);
+    let seconds = || draws?.interval(&common.within_seconds(metric)?, differ);
     let (told_from, interval) = match shift {
         None => (ToldFrom::Nothing, None),
         Some(_) if is_same_runs => (ToldFrom::SameRuns, Some([0.0, 0.0])),

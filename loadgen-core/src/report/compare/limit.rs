@@ -1,6 +1,7 @@
 //! What became of limits on changes.
 
 use super::comparison::{Compared, ComparedScenario, LimitResult, LimitVerdict, ToldFrom};
+use super::judge::FEWEST_RUNS;
 use super::{Common, CompareError, figure};
 use crate::condition::{ChangeLimit, Metric};
 use crate::nearest::did_you_mean;
@@ -18,8 +19,8 @@ pub(super) fn refuse_unknown(
             expected: did_you_mean(name, known.iter().copied())
                 .unwrap_or_else(|| format!("there is {}", known.join(", "))),
         };
-        let is_of = |it: &&Common<'_>| limit.scenario().is_none_or(|name| name == it.name);
-        let of: Vec<&Common<'_>> = common.iter().filter(is_of).collect();
+        let of = common.iter().filter(|it| is_for(limit, it.name));
+        let of: Vec<&Common<'_>> = of.collect();
         if let (Some(name), true) = (limit.scenario(), of.is_empty()) {
             let known: Vec<&str> = common.iter().map(|it| it.name).collect();
             return Err(unknown("scenario", name, &known));
@@ -32,6 +33,47 @@ pub(super) fn refuse_unknown(
         }
     }
     Ok(())
+}
+
+/// Makes sure that so many runs of each side tell of what there are limits on.
+pub(super) fn refuse_untellable(
+    limits: &[ChangeLimit],
+    common: &[Common<'_>],
+    runs: impl Fn(&Common<'_>) -> [usize; 2],
+) -> Result<(), CompareError> {
+    for limit in limits {
+        for scenario in common.iter().filter(|it| is_for(limit, it.name)) {
+            let [base, new] = runs(scenario);
+            let are_few = base.min(new) < FEWEST_RUNS;
+            if are_few && scenario.within_seconds(limit.metric()).is_none() {
+                let limit = limit.to_string();
+                return Err(CompareError::Untellable { limit, base, new });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Makes sure that the base has what there are limits on.
+pub(super) fn refuse_unmeasured(
+    limits: &[ChangeLimit],
+    common: &[Common<'_>],
+) -> Result<(), CompareError> {
+    let is_measured = |limit: &&ChangeLimit| {
+        let scenarios = common.iter().filter(|it| is_for(limit, it.name));
+        let mut runs = scenarios.flat_map(|it| &it.base);
+        runs.any(|it| figure::figure(it, limit.metric()).is_some())
+    };
+    match limits.iter().find(|it| !is_measured(it)) {
+        None => Ok(()),
+        Some(limit) => Err(CompareError::Unmeasured {
+            limit: limit.to_string(),
+        }),
+    }
+}
+
+fn is_for(limit: &ChangeLimit, scenario: &str) -> bool {
+    limit.scenario().is_none_or(|name| name == scenario)
 }
 
 /// What became of each limit in each scenario that has what it is on. What neither side has is a limit that
@@ -48,8 +90,8 @@ pub(super) fn results(
     };
     let each = limits.iter().flat_map(|limit| {
         let metric = figure::name(limit.metric());
-        let is_of = |it: &&ComparedScenario| limit.scenario().is_none_or(|name| name == it.name);
-        let of = scenarios.iter().filter(is_of).filter_map(|scenario| {
+        let of = scenarios.iter().filter(|it| is_for(limit, &it.name));
+        let of = of.filter_map(|scenario| {
             let compared = scenario.all_figures().find(|it| it.metric == metric)?;
             Some(result(limit, scenario, compared, within))
         });

@@ -11,6 +11,8 @@ mod comparison;
 mod figure;
 mod judge;
 mod limit;
+mod plan;
+mod planned;
 mod rank;
 mod seconds;
 mod spread;
@@ -24,13 +26,17 @@ mod tests;
 use serde_json::Value;
 
 use super::document::{Document, Scenario, schema_of};
-use crate::condition::ChangeLimit;
+use crate::condition::{ChangeLimit, Metric, Series, StepMetric};
+use crate::units::human::counted;
 
+use alike::Traits;
 pub use alike::Unlike;
 pub use comparison::{
     Better, Change, Compared, ComparedRun, ComparedScenario, ComparedStep, Comparison,
     ComparisonVersion, Counts, Figures, Judgement, LimitResult, LimitVerdict, ToldFrom, Unit,
 };
+pub use plan::ScenarioPlan;
+pub use planned::{PlannedRuns, check};
 pub use spread::{FigureSpread, ScenarioSpread, Spread};
 
 /// The most runs of a group.
@@ -119,6 +125,26 @@ pub enum CompareError {
         /// What is, or the nearest of that.
         expected: String,
     },
+    /// A limit on what so few runs do not tell.
+    #[error(
+        "`{limit}` cannot be judged: with {} in the base and {new} new, fewer than {} a side, there is \
+         something to tell of `throughput`, `error_rate` and `response_time` only, and of no step among several",
+        counted(*base as u64, "run"), judge::FEWEST_RUNS
+    )]
+    Untellable {
+        /// The limit.
+        limit: String,
+        /// How many runs of the base have what it is on.
+        base: usize,
+        /// How many new ones have.
+        new: usize,
+    },
+    /// A limit on what was not measured before.
+    #[error("`{limit}` cannot be judged: no run in the base has such a figure")]
+    Unmeasured {
+        /// The limit.
+        limit: String,
+    },
 }
 
 fn listed(differences: &[(Unlike, String)]) -> String {
@@ -161,6 +187,11 @@ impl<'a> Group<'a> {
             }
         }
         Ok(this)
+    }
+
+    fn traits(&self) -> impl Iterator<Item = Traits<'a>> {
+        let runs = self.runs.iter();
+        runs.map(|it| Traits::of(&it.source, it.document))
     }
 
     fn has(&self, run: &NamedRun<'_>) -> bool {
@@ -219,21 +250,25 @@ impl<'a> Common<'a> {
                 new: named(&of_new),
             });
         }
-        let any = |of: &[&Scenario]| of.iter().any(|it| has_ended(it));
-        let measured = [
-            (base, all.iter().any(|it| any(&it.base))),
-            (new, all.iter().any(|it| any(&it.new))),
-        ];
-        for (group, has_any) in measured {
-            if !has_any {
-                let names: Vec<_> = all.iter().map(|it| [it.name, it.protocol]).collect();
-                return Err(CompareError::NothingMeasured {
-                    group: group.name,
-                    scenarios: named(&names),
-                });
-            }
-        }
+        Self::refuse_unmeasured(&all, base, |it| &it.base)?;
+        Self::refuse_unmeasured(&all, new, |it| &it.new)?;
         Ok(all)
+    }
+
+    /// Makes sure that there is something to be said of a group's runs.
+    fn refuse_unmeasured(
+        all: &[Self],
+        group: &Group<'_>,
+        runs: impl Fn(&Self) -> &[&Scenario],
+    ) -> Result<(), CompareError> {
+        if all.iter().flat_map(&runs).any(|it| has_ended(it)) {
+            return Ok(());
+        }
+        let names: Vec<_> = all.iter().map(|it| [it.name, it.protocol]).collect();
+        Err(CompareError::NothingMeasured {
+            group: group.name,
+            scenarios: named(&names),
+        })
     }
 
     /// The names of its steps, each once.
@@ -246,6 +281,30 @@ impl<'a> Common<'a> {
             }
         }
         names
+    }
+
+    /// What the seconds within runs tell of that says as much of this one; none where they tell of nothing like it.
+    fn within_seconds(&self, metric: &Metric) -> Option<Metric> {
+        match metric {
+            Metric::Throughput | Metric::ErrorRate | Metric::Series(Series::ResponseTime, _) => {
+                Some(metric.clone())
+            }
+            Metric::Step {
+                name,
+                metric: StepMetric::Series(Series::ResponseTime, asked),
+            } if self.is_whole(name) => Some(Metric::Series(Series::ResponseTime, *asked)),
+            _ => None,
+        }
+    }
+
+    /// Whether the times of a step are those of the iterations in each run.
+    fn is_whole(&self, step: &str) -> bool {
+        let mut runs = self.base.iter().chain(&self.new);
+        runs.all(|run| {
+            let mut steps = run.steps.iter();
+            let found = steps.find(|it| it.name == step);
+            found.is_some_and(|it| it.response_time_us.as_ref() == Some(&run.response_time_us))
+        })
     }
 }
 
@@ -285,16 +344,14 @@ pub fn compare(
 ) -> Result<Comparison, CompareError> {
     let base = Group::of("in the base", base)?;
     let new = Group::of("among the new ones", new)?;
-    let all: Vec<&NamedRun<'_>> = base.runs.iter().chain(&new.runs).copied().collect();
-    let differences = alike::differences(&all);
-    let is_overlooked = |(ground, _): &(Unlike, String)| options.overlook.contains(ground);
-    let (unlike, differences): (Vec<_>, Vec<_>) = differences.into_iter().partition(is_overlooked);
-    if !differences.is_empty() {
-        return Err(CompareError::Unlike { differences });
-    }
+    let all: Vec<Traits<'_>> = base.traits().chain(new.traits()).collect();
+    let unlike = alike::refuse(&all, options)?;
     let common = Common::all(&base, &new)?;
     limit::refuse_unknown(&options.limits, &common)?;
     let is_same_runs = base.runs.len() == new.runs.len() && base.runs.iter().all(|it| new.has(it));
+    if !is_same_runs {
+        limit::refuse_untellable(&options.limits, &common, |it| [it.base.len(), it.new.len()])?;
+    }
     let scenarios = judge::scenarios(&common, options.within, is_same_runs);
     let mut warnings = warnings::of_runs(&base, &new);
     warnings.extend(warnings::of_scenarios(&base, &new, &common));

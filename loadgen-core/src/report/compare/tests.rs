@@ -424,6 +424,50 @@ fn limits_on_what_seconds_tell(limit: &str, per_second: u64) -> LimitVerdict {
     comparison.limits[0].verdict
 }
 
+/// Nothing is known of it over the seconds of single runs.
+#[test_case("service_time.p99 > +10%")]
+#[test_case("steps.hello.first_message.p99 > +10%")]
+fn limits_that_so_few_runs_do_not_tell(limit: &str) {
+    let options = CompareOptions {
+        limits: vec![limit.parse().unwrap()],
+        ..CompareOptions::default()
+    };
+    let runs = |first: u32, count: u32| -> Vec<Document> {
+        (first..first + count).map(|nth| run(nth, |_| {})).collect()
+    };
+    let told = compared(&runs(1, 4), &runs(11, 3), &options).unwrap_err();
+    let untellable = CompareError::Untellable {
+        limit: limit.to_owned(),
+        base: 4,
+        new: 3,
+    };
+    assert_eq!(told, untellable);
+    assert!(compared(&runs(1, 4), &runs(11, 4), &options).is_ok());
+    assert!(
+        compared(&runs(1, 1), &runs(1, 1), &options).is_ok(),
+        "the same runs"
+    );
+}
+
+/// What is said of the iterations over the seconds is said of their only step.
+#[test]
+fn the_only_step_is_told_of_as_the_iterations_are() {
+    let [base, new] = [(1, 1.0), (2, 1.5)].map(|(nth, factor)| {
+        let mut run = with_histograms(nth, factor);
+        let scenario = &mut run.scenarios[0];
+        scenario.steps[0].response_time_us = Some(scenario.response_time_us.clone());
+        [run]
+    });
+    let comparison = of(&base, &new);
+    let of_all = figure(&comparison, "response_time.p50");
+    assert_eq!(of_all.told_from, ToldFrom::Seconds);
+    let of_step = &comparison.scenarios[0].steps[0].figures;
+    let metric = "steps.hello.response_time.p50";
+    let of_step = of_step.iter().find(|it| it.metric == metric).unwrap();
+    assert_eq!(of_step.told_from, ToldFrom::Seconds);
+    assert_eq!(of_step.change, of_all.change);
+}
+
 #[test_case("steps.helo.response_time.p99 > +1%" => "`steps.helo.response_time.p99 > +1%`: no step `helo`; did you mean `hello`?")]
 #[test_case("scenarios.other.throughput < -1%" => "`scenarios.other.throughput < -1%`: no scenario `other`; there is hello_high")]
 fn limits_on_what_is_not_there(limit: &str) -> String {

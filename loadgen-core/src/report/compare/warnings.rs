@@ -12,6 +12,9 @@ type Fact = fn(&NamedRun<'_>) -> String;
 /// Whether a run ended in some way.
 type Ended = fn(&NamedRun<'_>) -> bool;
 
+/// So many values of a fact are named: each run may have another.
+const NAMED: usize = 5;
+
 /// Of the runs themselves.
 pub(super) fn of_runs(base: &Group<'_>, new: &Group<'_>) -> Vec<String> {
     let mut warnings = of_same_runs(base, new);
@@ -22,7 +25,10 @@ pub(super) fn of_runs(base: &Group<'_>, new: &Group<'_>) -> Vec<String> {
         }));
     }
     let all = || base.runs.iter().chain(&new.runs).copied();
-    let facts: [(&str, Fact); 4] = [
+    let facts: [(&str, Fact); 5] = [
+        ("machines by name", |it| {
+            it.document.run.host.hostname.clone().unwrap_or_default()
+        }),
         ("versions of loadgen", |it| it.document.run.version.clone()),
         ("kernels", |it| {
             it.document.run.host.kernel.clone().unwrap_or_default()
@@ -37,10 +43,14 @@ pub(super) fn of_runs(base: &Group<'_>, new: &Group<'_>) -> Vec<String> {
     for (what, fact) in facts {
         let values: BTreeSet<String> = all().map(fact).collect();
         if values.len() > 1 {
-            let values: Vec<String> = values.into_iter().collect();
+            let more = values.len().saturating_sub(NAMED);
+            let mut named: Vec<String> = values.into_iter().take(NAMED).collect();
+            if more > 0 {
+                named.push(format!("and {more} more"));
+            }
             warnings.push(format!(
                 "the runs are of different {what}: {}",
-                values.join(", ")
+                named.join(", ")
             ));
         }
     }

@@ -17,6 +17,9 @@ pub struct Host {
     pub kernel: Option<String>,
     /// Processor architecture: `x86_64`, `aarch64`, ….
     pub arch: String,
+    /// What its processor calls itself, where the system tells: `AMD EPYC 7763 64-Core Processor`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu: Option<String>,
     /// Cores that the process may use, where the system tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cores: Option<u64>,
@@ -41,6 +44,7 @@ impl Host {
             os: std::env::consts::OS.to_owned(),
             kernel: text(system.release()),
             arch: std::env::consts::ARCH.to_owned(),
+            cpu: cpu(),
             cores: std::thread::available_parallelism()
                 .ok()
                 .and_then(|cores| u64::try_from(cores.get()).ok()),
@@ -60,6 +64,26 @@ fn memory_bytes() -> Option<u64> {
     )]
     let total = u64::try_from(info.totalram).ok()?;
     total.checked_mul(u64::from(info.mem_unit))
+}
+
+/// Most architectures have no such line.
+#[cfg(target_os = "linux")]
+fn cpu() -> Option<String> {
+    model(&std::fs::read_to_string("/proc/cpuinfo").ok()?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn cpu() -> Option<String> {
+    None
+}
+
+/// What the first processor of `/proc/cpuinfo` is called.
+#[cfg(target_os = "linux")]
+fn model(cpuinfo: &str) -> Option<String> {
+    let mut fields = cpuinfo.lines().filter_map(|line| line.split_once(':'));
+    let (_, model) = fields.find(|(name, _)| name.trim() == "model name")?;
+    let words: Vec<&str> = model.split_whitespace().collect();
+    (!words.is_empty()).then(|| words.join(" "))
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -105,6 +129,14 @@ mod tests {
     #[test_case(UNIX_EPOCH + Duration::from_secs(300_000_000_000) => "9999-12-31T23:59:59.000000Z"; "beyond the calendar")]
     fn timestamps(at: SystemTime) -> String {
         timestamp(at)
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test_case("processor\t: 0\nmodel\t\t: 85\nmodel name\t: Intel(R) Xeon(R)  CPU @ 2.00GHz\n" => Some("Intel(R) Xeon(R) CPU @ 2.00GHz".to_owned()))]
+    #[test_case("processor\t: 0\nBogoMIPS\t: 50.00\nCPU part\t: 0xd0c\n" => None; "one without a name")]
+    #[test_case("model name\t:\n" => None; "an empty name")]
+    fn processors(cpuinfo: &str) -> Option<String> {
+        model(cpuinfo)
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::document::{Answer, Document, Expectation, Scenario, Status, ThresholdResult};
-use super::super::view::{Condition, title};
+use super::super::view::{self, Condition, title};
 use crate::text;
 use crate::text::flow::unglued;
 
@@ -11,7 +11,8 @@ impl Document {
     /// What was judged, as a JUnit report: a suite for each scenario, with a test case for each of its
     /// thresholds and expectations, and a suite `loadgen` with a case for the run itself.
     ///
-    /// A condition that does not hold is a failure with what was observed. A run that failed is a failure of
+    /// What a suite has to say beside them are the percentiles of its response times with their confidence. A
+    /// condition that does not hold is a failure with what was observed. A run that failed is a failure of
     /// its case too, whatever it failed by; one that is invalid, that was stopped or that was cut off is an
     /// error of it.
     #[must_use]
@@ -20,6 +21,7 @@ impl Document {
             name: "loadgen".to_owned(),
             duration_s: self.run.duration_s,
             cases: vec![run(self)],
+            said: Vec::new(),
         }];
         suites.extend(
             self.scenarios
@@ -31,6 +33,7 @@ impl Document {
                 name: "tags".to_owned(),
                 duration_s: self.run.duration_s,
                 cases: self.total.thresholds.iter().map(threshold).collect(),
+                said: Vec::new(),
             });
         }
         report(&suites, self)
@@ -42,6 +45,8 @@ struct Suite {
     name: String,
     duration_s: f64,
     cases: Vec<Case>,
+    /// What is said beside the cases.
+    said: Vec<String>,
 }
 
 /// Something that was judged.
@@ -94,7 +99,20 @@ fn of_scenario(scenario: &Scenario, all: &[Scenario]) -> Suite {
         name: unglued(&title(scenario, all)),
         duration_s: scenario.duration_s,
         cases: thresholds.chain(expectations).collect(),
+        said: percentiles(scenario),
     }
+}
+
+/// The percentiles of response times, and where they lie but for chance.
+fn percentiles(scenario: &Scenario) -> Vec<String> {
+    let texts = [
+        view::percentiles(&scenario.response_time_us),
+        view::confidence(scenario),
+    ];
+    let facts = texts.into_iter().flatten();
+    facts
+        .map(|it| unglued(&format!("{}: {}", it.label, it.text)))
+        .collect()
 }
 
 fn threshold(result: &ThresholdResult) -> Case {
@@ -141,6 +159,10 @@ fn report(suites: &[Suite], document: &Document) -> String {
         );
         for case in &suite.cases {
             write_case(&mut xml, suite, case);
+        }
+        if !suite.said.is_empty() {
+            let said = lines_escaped(&suite.said.join("\n"));
+            let _ = writeln!(xml, "    <system-out>{said}</system-out>");
         }
         xml.push_str("  </testsuite>\n");
     }

@@ -230,7 +230,7 @@ fn judged() -> Document {
 
 #[test]
 fn a_case_for_each_condition() {
-    let mut document = judged();
+    let mut document = with_confidence(judged());
     document.verdict.status = Status::Fail;
     insta::assert_snapshot!(document.to_junit());
 }

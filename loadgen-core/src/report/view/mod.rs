@@ -30,6 +30,8 @@ pub(super) use self::comparison::{ComparisonView, of_spread};
 pub(super) use self::overview::title;
 #[cfg(feature = "page")]
 pub(super) use self::page::Page;
+#[cfg(feature = "text")]
+pub(super) use self::times::{confidence, percentiles};
 use super::document::{
     Answer, Document, Expectation, FailureClass, Scenario, Status, ThresholdResult,
 };

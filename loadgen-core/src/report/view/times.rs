@@ -152,8 +152,25 @@ fn with_legend(table: Table) -> Vec<Item> {
     items
 }
 
+/// The percentiles of a series that are not told without their confidence where there is room for it; nothing
+/// where too few samples support any.
+#[cfg(feature = "text")]
+pub(in super::super) fn percentiles(of: &Statistics) -> Option<Fact> {
+    let figures = [
+        ("p95", 95.0, of.p95),
+        ("p99", 99.0, of.p99),
+        ("p99.9", 99.9, of.p999),
+    ];
+    let figures = figures.into_iter().filter_map(|(name, percentage, us)| {
+        let figure = cell(of, percentage, us, None).text?;
+        Some(glued(&format!("{name} {figure}")))
+    });
+    let figures: Vec<String> = figures.collect();
+    (!figures.is_empty()).then(|| Fact::new("response time", figures.join(", ")))
+}
+
 /// Where percentiles of response times lie in 95 of 100 such runs, where that is known.
-pub(super) fn confidence(scenario: &Scenario) -> Option<Fact> {
+pub(in super::super) fn confidence(scenario: &Scenario) -> Option<Fact> {
     let of = scenario.response_time_confidence_us?;
     let intervals = [("p95", of.p95), ("p99", of.p99), ("p99.9", of.p999)];
     let intervals = intervals.into_iter().filter_map(|(name, interval)| {

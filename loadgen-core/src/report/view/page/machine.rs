@@ -144,6 +144,7 @@ pub(super) fn host(document: &Document) -> Section {
         Some(Fact::new("loadgen", &*run.version)),
         host.hostname.as_deref().map(|it| Fact::new("machine", it)),
         Some(Fact::new("system", system.join(" "))),
+        host.cpu.as_deref().map(|it| Fact::new("processor", it)),
         (!size.is_empty()).then(|| Fact::new("size", size.join(", "))),
     ];
     Section::new(

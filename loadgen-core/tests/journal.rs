@@ -24,13 +24,21 @@ impl Workload for Nap {
     }
 
     async fn iterate(&self, session: &mut u64, iteration: &Iteration<'_>) -> Outcome {
-        tokio::time::sleep(Duration::from_millis(2)).await;
         *session += 1;
-        if session.is_multiple_of(10) {
-            iteration.explain(Failure::Check, || "it was the tenth".to_owned());
-            return Failure::Check.into();
+        let is_tenth = session.is_multiple_of(10);
+        let nap = async {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            if is_tenth {
+                iteration.explain(Failure::Check, || "it was the tenth".to_owned());
+                return Failure::Check.into();
+            }
+            Outcome::Ok
+        };
+        let nap = iteration.step(0, nap).await;
+        if !nap.is_ok() {
+            return nap;
         }
-        Outcome::Ok
+        iteration.step(1, async { Outcome::Ok }).await
     }
 }
 
@@ -40,7 +48,8 @@ type Seen = Arc<Mutex<Vec<(u64, u64)>>>;
 /// A run of some seconds with a journal in this folder.
 fn run(folder: &Path, context: &Context, seen: &Seen) -> (RunRecord, Journal) {
     let load = Load::closed(4).limit(Limit::Duration(Duration::from_millis(3_300)));
-    let spec = ScenarioSpec::new("nap", load);
+    let mut spec = ScenarioSpec::new("nap", load);
+    spec.steps = vec!["nap".into(), "wake".into()];
     let run = Run::new(Options::default().workers(Some(2))).scenario(spec, |_| Nap);
     let place = Place::reserve(folder, &context.run_id).expect("a free name");
     let ended = |error: &journal::JournalError| panic!("{error}");
@@ -127,6 +136,15 @@ fn wherever_it_ends_it_is_read_up_to_the_entry_before() {
         };
         assert_eq!(point(|it| it.completed), ledger.completed);
         assert_eq!(point(|it| it.failed), ledger.failed);
+        for step in &document.scenarios[0].steps {
+            let over_time = step.series.iter().map(|it| it.completed + it.failed);
+            assert_eq!(over_time.sum::<u64>(), step.outcomes.values().sum::<u64>());
+        }
+        let [nap, wake] = document.scenarios[0].steps.as_slice() else {
+            panic!("two steps");
+        };
+        let failed = |step: &report::Step| step.series.iter().map(|it| it.failed).sum::<u64>();
+        assert_eq!((failed(nap), failed(wake)), (ledger.failed, 0));
         found.push((ledger.completed, ledger.failed));
     }
     found.dedup();

@@ -502,6 +502,7 @@ impl Collector {
             elapsed: elapsed(scenario),
             events: self.marker.so_far(place),
             series: scenario.merger.series(),
+            step_series: scenario.merger.step_series(),
         });
         let so_far = SoFar {
             at: Duration::from_nanos(now.saturating_sub(self.start)),

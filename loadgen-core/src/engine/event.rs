@@ -85,6 +85,8 @@ pub struct ScenarioSoFar<'a> {
     pub events: Vec<EventRecord>,
     /// The run over time.
     pub series: &'a Series,
+    /// The same of each step that is kept over time, in their order.
+    pub step_series: &'a [Series],
 }
 
 /// How the generator itself fares at a moment.

@@ -34,6 +34,9 @@ struct Kept<Record> {
     elapsed: Duration,
     events: Vec<EventRecord>,
     series: SeriesPart,
+    /// Of each step that is kept over time.
+    #[serde(default)]
+    steps: Vec<SeriesPart>,
 }
 
 /// What a writer remembers from one entry to the next.
@@ -41,7 +44,8 @@ struct Kept<Record> {
 pub(super) struct Pen {
     secrets: Secrets,
     early_end: Option<EarlyEnd>,
-    followed: Vec<Followed>,
+    /// How far each scenario was followed, and its steps.
+    followed: Vec<(Followed, Vec<Followed>)>,
 }
 
 impl Pen {
@@ -70,18 +74,20 @@ impl Pen {
     /// What has no form to be written in.
     pub(super) fn write(&mut self, into: &mut Vec<u8>, so_far: &SoFar<'_>) -> io::Result<()> {
         self.followed
-            .resize_with(so_far.scenarios.len(), Followed::default);
+            .resize_with(so_far.scenarios.len(), Default::default);
         let secrets = &self.secrets;
         let scenarios = so_far.scenarios.iter().zip(&mut self.followed);
-        let scenarios = scenarios.map(|(scenario, followed)| Kept {
-            record: scenario.record,
-            elapsed: scenario.elapsed,
-            events: scenario
-                .events
-                .iter()
-                .map(|it| masked(it, secrets))
-                .collect(),
-            series: scenario.series.since(followed),
+        let scenarios = scenarios.map(|(scenario, (followed, steps))| {
+            steps.resize_with(scenario.step_series.len(), Followed::default);
+            let of_steps = scenario.step_series.iter().zip(steps);
+            let events = scenario.events.iter();
+            Kept {
+                record: scenario.record,
+                elapsed: scenario.elapsed,
+                events: events.map(|it| masked(it, secrets)).collect(),
+                series: scenario.series.since(followed),
+                steps: of_steps.map(|(it, followed)| it.since(followed)).collect(),
+            }
         });
         let entry = Entry {
             started_at: so_far.started_at,
@@ -124,6 +130,7 @@ pub(super) fn write_nothing(into: &mut Vec<u8>, names: &[Names]) -> io::Result<(
             elapsed: Duration::ZERO,
             events: Vec::new(),
             series: SeriesPart::default(),
+            steps: Vec::new(),
         }
     });
     let entry: Entry<ScenarioRecord, TagRecord> = Entry {
@@ -141,7 +148,8 @@ pub(super) fn write_nothing(into: &mut Vec<u8>, names: &[Names]) -> io::Result<(
 /// What the entries of a journal come to.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
-    series: Vec<Vec<SeriesPoint>>,
+    /// The points of each scenario, and of its steps.
+    series: Vec<(Vec<SeriesPoint>, Vec<Vec<SeriesPoint>>)>,
     last: Option<Entry<ScenarioRecord, TagRecord>>,
 }
 
@@ -153,14 +161,19 @@ impl Reader {
     pub(super) fn read(&mut self, content: &[u8]) -> Result<(), decode::Error> {
         let mut entry: Entry<ScenarioRecord, TagRecord> = rmp_serde::from_slice(content)?;
         if self.last.is_none() {
-            self.series.resize_with(entry.scenarios.len(), Vec::new);
+            self.series
+                .resize_with(entry.scenarios.len(), Default::default);
         }
         if entry.scenarios.len() != self.series.len() {
             return Err(decode::Error::custom("its entries are of other scenarios"));
         }
-        for (points, scenario) in self.series.iter_mut().zip(&mut entry.scenarios) {
+        for ((points, of_steps), scenario) in self.series.iter_mut().zip(&mut entry.scenarios) {
             let part = std::mem::take(&mut scenario.series);
             part.add_to(points).map_err(decode::Error::custom)?;
+            of_steps.resize_with(scenario.steps.len(), Vec::new);
+            for (points, part) in of_steps.iter_mut().zip(scenario.steps.drain(..)) {
+                part.add_to(points).map_err(decode::Error::custom)?;
+            }
         }
         self.last = Some(entry);
         Ok(())
@@ -170,8 +183,11 @@ impl Reader {
     pub(super) fn finish(self) -> Option<RunRecord> {
         let entry = self.last?;
         let scenarios = entry.scenarios.into_iter().zip(self.series);
-        let scenarios = scenarios.map(|(kept, points)| {
+        let scenarios = scenarios.map(|(kept, (points, of_steps))| {
             let mut record = kept.record;
+            for (step, points) in record.steps.iter_mut().zip(of_steps) {
+                step.series = SeriesPart::finished(points, kept.elapsed);
+            }
             record.elapsed = kept.elapsed;
             record.series = SeriesPart::finished(points, kept.elapsed);
             record.happened(kept.events);
@@ -221,6 +237,7 @@ mod tests {
                     from_s,
                     points: points.collect(),
                 },
+                steps: Vec::new(),
             }
         });
         let entry: Entry<ScenarioRecord, TagRecord> = Entry {

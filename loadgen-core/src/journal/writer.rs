@@ -56,6 +56,8 @@ pub(super) fn write(
                     Last::Replace(frame) => store.replace(&frame),
                     Last::Remove => store.remove(),
                 };
+                // Whoever hears of it finds the file unlocked.
+                drop(store);
                 // Nobody waits for it where it took too long.
                 let _ = done.send(ended);
                 return;

@@ -27,9 +27,10 @@ pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswere
 pub use merged::{
     AddressRecord, BackendPoint, BackendRecord, BackendSeries, CheckRecord, ConnectionRecord,
     CustomRecord, EarlyEnd, EventAction, EventEffect, EventRecord, Followed, GeneratorRecord,
-    Interval, LONG_SILENCE, MergeError, Misfit, Overrun, Recent, Retries, RunRecord,
-    ScenarioRecord, Series, SeriesPart, SeriesPoint, Silence, StepInterval, StepRecord, Stretch,
-    TagMember, TagRecord, TargetRecord, Timeline, TimelineCell, TimelineSpec, Unit, WorkerRecord,
+    Interval, LONG_SILENCE, MOST_STEPS_OVER_TIME, MergeError, Misfit, Overrun, Recent, Retries,
+    RunRecord, ScenarioRecord, Series, SeriesPart, SeriesPoint, Silence, StepInterval, StepRecord,
+    Stretch, TagMember, TagRecord, TargetRecord, Timeline, TimelineCell, TimelineSpec, Unit,
+    WorkerRecord,
 };
 pub(crate) use merged::{Merger, TagMerger};
 pub(crate) use names::is_single;

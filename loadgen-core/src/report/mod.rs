@@ -29,7 +29,7 @@ pub use document::{
     Delivery, Document, Ejection, EndedRun, Event, Expectation, Failover, FailureClass, Farewell,
     Generator, History, Host, LoadModel, Messages, Method, Moment, Move, Point, PointStatistics,
     Ramp, Retries, Run, Scenario, SchemaVersion, Silence, SinkKind, Stands, StandsBy, Statistics,
-    Status, Stay, Step, Stickiness, StickyBy, Streams, Survivors, Switched, Target,
+    Status, Stay, Step, StepPoint, Stickiness, StickyBy, Streams, Survivors, Switched, Target,
     ThresholdResult, ThresholdWindow, Total, Verdict, Worker, new_run_id, schema,
 };
 pub use judge::{judge, judge_tags};

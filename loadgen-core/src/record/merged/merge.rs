@@ -152,6 +152,7 @@ impl ScenarioRecord {
         self.add_addresses(&other.addresses);
         for (step, other) in self.steps.iter_mut().zip(&other.steps) {
             step.merge(other);
+            series::merge(&mut step.series, &other.series);
         }
         self.custom.merge(&other.custom);
         series::merge(&mut self.series, &other.series);
@@ -207,6 +208,7 @@ impl ScenarioRecord {
                 }
                 None => self.steps.push(StepRecord {
                     checks: Vec::new(),
+                    series: Vec::new(),
                     ..other.clone()
                 }),
             }

@@ -7,8 +7,8 @@ use super::silence::Listener;
 use super::stays::Stays;
 use super::windows::{Seen, Watcher};
 use super::{
-    BackendRecord, Interval, Retries, ScenarioRecord, StepRecord, TargetRecord, Timeline,
-    TimelineSpec, address,
+    BackendRecord, Interval, MOST_STEPS_OVER_TIME, Retries, ScenarioRecord, StepRecord,
+    TargetRecord, Timeline, TimelineSpec, address,
 };
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
@@ -17,7 +17,7 @@ use crate::record::local::{
     TargetTick, Tick, youngest,
 };
 use crate::record::{
-    Histogram, Names, Parts, StepSpec, Stickiness, StickyBy, Watch, new_histogram,
+    Histogram, Names, Parts, StepSpec, Stickiness, StickyBy, Watch, is_single, new_histogram,
 };
 use crate::workload::{FileChange, Levels, SampleKind};
 
@@ -30,6 +30,8 @@ pub(crate) struct Merger {
     total: ScenarioRecord,
     interval: Interval,
     series: Series,
+    /// The same of each step that is kept over time.
+    step_series: Vec<Series>,
     listener: Listener,
     workers: Vec<WorkerState>,
     watchers: Vec<Watcher>,
@@ -89,6 +91,13 @@ impl Merger {
             total,
             interval: Interval::new(names),
             series: Series::new(),
+            step_series: match is_single(&names.steps) {
+                true => Vec::new(),
+                false => {
+                    let steps = names.steps.iter().take(MOST_STEPS_OVER_TIME);
+                    steps.map(|_| Series::new()).collect()
+                }
+            },
             listener: Listener::default(),
             workers: vec![WorkerState::default(); workers],
             watchers: Vec::new(),
@@ -199,6 +208,9 @@ impl Merger {
             add_target(target, from);
         }
         add_steps(&mut total.steps, tick);
+        for (series, from) in self.step_series.iter_mut().zip(&tick.steps) {
+            add_second(series, second, from);
+        }
         total.stand(tick.standings.drain(..));
 
         let state = &mut self.workers[worker];
@@ -329,11 +341,17 @@ impl Merger {
     pub(crate) fn next_interval(&mut self) {
         self.interval.clear();
         self.series.next_moment();
+        self.step_series.iter_mut().for_each(Series::next_moment);
     }
 
     /// The run over time so far.
     pub(crate) fn series(&self) -> &Series {
         &self.series
+    }
+
+    /// The same of each step that is kept over time, in their order.
+    pub(crate) fn step_series(&self) -> &[Series] {
+        &self.step_series
     }
 
     /// The whole, which took this long; of these, so many whole seconds are the load's.
@@ -343,6 +361,9 @@ impl Merger {
         let watchers = self.watchers.into_iter();
         self.total.windows = watchers.map(|it| it.finish(seconds)).collect();
         self.total.series = self.series.points_until(elapsed);
+        for (step, series) in self.total.steps.iter_mut().zip(&self.step_series) {
+            step.series = series.points_until(elapsed);
+        }
         (self.total.silence, self.total.signs) = self.listener.finish();
         self.total
     }
@@ -447,6 +468,25 @@ fn add_step(step: &mut StepRecord, from: &StepTick) {
         into.passed += from.passed;
         into.failed += from.failed;
         into.example = into.example.take().or_else(|| from.example.clone());
+    }
+}
+
+/// Adds what became of a step in a second.
+fn add_second(series: &mut Series, second: u64, from: &StepTick) {
+    let mut happened = Happened::default();
+    for (outcome, count) in from.outcomes.iter() {
+        let into = match outcome.is_ok() {
+            true => &mut happened.completed,
+            false => &mut happened.failed,
+        };
+        *into = into.saturating_add(count);
+    }
+    if happened.completed + happened.failed > 0 {
+        series.happened(second, happened);
+    }
+    let times = from.times.as_ref().map(|it| &it.response_time);
+    if let Some(times) = times.filter(|it| !it.is_empty()) {
+        series.response_time(second, times);
     }
 }
 

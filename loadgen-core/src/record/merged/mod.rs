@@ -32,7 +32,7 @@ pub use run::{EarlyEnd, GeneratorRecord, Overrun, RunRecord, WorkerRecord};
 pub use scenario::{ConnectionRecord, CustomRecord, ScenarioRecord, TargetRecord, Unit};
 pub use series::{Followed, Misfit, Series, SeriesPart, SeriesPoint};
 pub use silence::{LONG_SILENCE, Silence, Stretch};
-pub use step::{CheckRecord, StepRecord};
+pub use step::{CheckRecord, MOST_STEPS_OVER_TIME, StepRecord};
 pub(crate) use tag::TagMerger;
 pub use tag::{TagMember, TagRecord};
 pub use timeline::{Timeline, TimelineCell, TimelineSpec};

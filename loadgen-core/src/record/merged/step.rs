@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{SeriesPoint, series};
 use crate::clock::Nanos;
 use crate::outcome::{Failure, Outcome};
 use crate::record::{Histogram, LifePart, Parts, StepSpec, new_histogram};
@@ -49,7 +50,18 @@ pub struct StepRecord {
     /// are the scenario's.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub examples: Vec<(Failure, String)>,
+    /// The step over time, by when it ended; none of an only step, whose times are the iterations', and of those
+    /// after the first [`MOST_STEPS_OVER_TIME`].
+    #[serde(
+        default,
+        skip_serializing_if = "Vec::is_empty",
+        deserialize_with = "series::read"
+    )]
+    pub series: Vec<SeriesPoint>,
 }
+
+/// So many steps of a scenario are kept over time.
+pub const MOST_STEPS_OVER_TIME: usize = 20;
 
 /// What became of one check of a step.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +111,7 @@ impl StepRecord {
             samples: Vec::new(),
             checks: step.checks.iter().map(CheckRecord::empty).collect(),
             examples: Vec::new(),
+            series: Vec::new(),
         }
     }
 }

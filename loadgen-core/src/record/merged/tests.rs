@@ -8,7 +8,7 @@ use crate::outcome::{Failure, GrpcCode, Outcome};
 use crate::record::local::{Ended, Recorder, Started, Tick, Unanswered, Via, Waited};
 use crate::record::{LifePart, Names, StepSpec, StreamCount};
 use crate::secrets::Secrets;
-use crate::workload::{ConnectionId, Observer, Split, StreamEvent};
+use crate::workload::{ConnectionId, Observer, Split, StepSample, StreamEvent, UserId};
 
 fn names() -> Names {
     Names {
@@ -548,6 +548,66 @@ fn records_of_steps_that_differ_are_refused() {
         refused(StepSpec::from("a").checks(["x", "y"]).part(LifePart::End)),
         "scenario `s` has another list of steps in each of the records"
     );
+}
+
+fn step_sample(step: usize, outcome: Outcome) -> StepSample {
+    StepSample {
+        step,
+        due: 0,
+        ended: 1_000,
+        split: Split::default(),
+        outcome,
+        backend: None,
+        user: UserId(0),
+        target: None,
+        connection: None,
+        key: None,
+        has_stream: false,
+        is_unsent: false,
+    }
+}
+
+/// Workers, seconds and processes come to one series of each step.
+#[test]
+fn steps_are_kept_over_time_the_first_twenty() {
+    let names = |steps: usize| Names {
+        steps: (0..steps)
+            .map(|it| StepSpec::from(format!("s{it}")))
+            .collect(),
+        ..names()
+    };
+    let measured = |steps: usize, seconds: &[u64]| {
+        let names = names(steps);
+        let mut merger = Merger::new(&names, 2);
+        for (worker, second) in seconds.iter().enumerate() {
+            let recorder = Recorder::new(&names);
+            for (step, outcome) in [(0, Outcome::Ok), (steps - 1, Failure::Timeout.into())] {
+                recorder.step(step_sample(step, outcome));
+            }
+            let mut tick = recorder.swap(Box::new(Tick::new(&names)));
+            merger.add_of(worker % 2, *second, &mut tick, &[], |_| {});
+        }
+        merger.finish(Duration::from_secs(9), 9)
+    };
+    let counts = |record: &ScenarioRecord, step: usize| -> Vec<[u64; 4]> {
+        let points = record.steps[step].series.iter();
+        points
+            .map(|it| [it.t_s, it.completed, it.failed, it.response_time.len()])
+            .collect()
+    };
+    let mut merged = measured(3, &[0, 2, 2]);
+    let expected = |n: [u64; 3]| (0..).zip(n).map(|(t_s, it)| [t_s, it, 0, it]);
+    assert_eq!(counts(&merged, 0), expected([1, 0, 2]).collect::<Vec<_>>());
+    assert_eq!(counts(&merged, 1), [[0; 4]; 0], "it never ended");
+    merged.merge(&measured(3, &[1])).unwrap();
+    assert_eq!(counts(&merged, 0), expected([1, 1, 2]).collect::<Vec<_>>());
+    let failed = |[t_s, ok, failed, times]: [u64; 4]| [t_s, failed, ok, times];
+    let of_last = counts(&merged, 2).into_iter().map(failed);
+    assert_eq!(of_last.collect::<Vec<_>>(), counts(&merged, 0));
+    let many = measured(21, &[0]);
+    assert_eq!(counts(&many, 0).len(), 1);
+    assert_eq!(counts(&many, 20), [[0; 4]; 0], "one too many");
+    assert_eq!(counts(&measured(1, &[0]), 0), [[0; 4]; 0], "the only one");
 }
 
 /// Failures of steps that begin and end users' lives, over workers and processes.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::document::{
     Address, Backend, Change, Check, Confidence, Connections, Custom, Expectation, FailureClass,
     LoadModel, Messages, Point, PointStatistics, Retries, Scenario, Silence, Stands, StandsBy,
-    Statistics, Step, Streams, Target, ThresholdResult, round6,
+    Statistics, Step, StepPoint, Streams, Target, ThresholdResult, round6,
 };
 use super::events::{event, moments};
 use super::{balance, per_second, seconds, stickiness};
@@ -258,6 +258,9 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
             None => Vec::new(),
         },
         checks: record.checks.iter().map(check).collect(),
+        series: (1..=record.series.len())
+            .filter_map(|nth| step_point(&record.series[..nth]))
+            .collect(),
     }
 }
 
@@ -325,6 +328,22 @@ fn series(record: &ScenarioRecord) -> Vec<Point> {
         }
     }
     points
+}
+
+/// The last of these, of a step. Histograms of twenty steps would be most of a document.
+fn step_point(records: &[SeriesPoint]) -> Option<StepPoint> {
+    let record = records.last()?;
+    let times = PointStatistics::of_last(records);
+    Some(StepPoint {
+        t_s: record.t_s,
+        seconds: record.seconds,
+        completed: record.completed,
+        failed: record.failed,
+        response_time_us: times.map(|it| PointStatistics {
+            histogram: None,
+            ..it
+        }),
+    })
 }
 
 /// The last of these; those before it are what its percentiles may be of, too.

@@ -113,7 +113,7 @@ fn differences(runs: &[Traits<'_>]) -> Vec<(Unlike, String)> {
     });
     found.extend(invalid);
     let changed = runs.iter().filter_map(|run| {
-        let scenarios = run.document.scenarios.iter();
+        let scenarios = run.scenarios.iter();
         let mut changes = scenarios.flat_map(|scenario| {
             let events = scenario.events.iter();
             let changes = events.filter(|it| it.action.changes_load());

@@ -39,7 +39,7 @@ pub use retries::Retries;
 pub(super) use rounding::{micros, round3, round6};
 pub use scenario::{
     Change, Check, Connections, Custom, EndedRun, FailureClass, LoadModel, Messages, Point,
-    Scenario, Silence, Step, Target, ThresholdResult, ThresholdWindow,
+    Scenario, Silence, Step, StepPoint, Target, ThresholdResult, ThresholdWindow,
 };
 pub(super) use schema::of as schema_of;
 pub use schema::schema;

@@ -324,6 +324,27 @@ pub struct Step {
     /// What became of each of its checks; left out where it has none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub checks: Vec<Check>,
+    /// The step over time, in order; at most 600 points. Left out of a scenario's only step, of which the
+    /// scenario's series tells, and of those after the first 20.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub series: Vec<StepPoint>,
+}
+
+/// One stretch of a step's time. All in it is counted by when the step ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct StepPoint {
+    /// Seconds from the scenario's start to the point's beginning.
+    pub t_s: u64,
+    /// Seconds it covers: 1 until neighbours had to be merged.
+    pub seconds: u64,
+    /// How often it completed in it.
+    pub completed: u64,
+    /// How often it failed in it.
+    pub failed: u64,
+    /// Response times of what ended in it, without their histogram; where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_time_us: Option<PointStatistics>,
 }
 
 /// What became of one check of a step.

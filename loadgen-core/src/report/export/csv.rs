@@ -1,8 +1,10 @@
-//! The run as a table: a row for each scenario and each of its steps, and one for each point of time.
+//! The run as a table: a row for each scenario and each of its steps, and one for each point of their time.
 
 use csv::Writer;
 
-use super::super::document::{Confidence, Document, Method, Point, Scenario, Statistics, Step};
+use super::super::document::{
+    Confidence, Document, Method, Point, PointStatistics, Scenario, Statistics, Step, StepPoint,
+};
 use crate::outcome::Outcome;
 
 impl Document {
@@ -10,7 +12,7 @@ impl Document {
     /// first line the names of the columns.
     ///
     /// For each scenario there is a row of the whole run (`span` is `run`), one of each step, and one for
-    /// each point of its series (`span` is `point`). A figure that is not there, or that too few samples
+    /// each point of its series and of its steps' (`span` is `point`). A figure that is not there, or that too few samples
     /// support, is an empty field; those of a point are of its own samples only. Of a point without a
     /// histogram there is what the document says of it, and no count.
     #[must_use]
@@ -30,6 +32,10 @@ impl Document {
                     .iter()
                     .map(|it| Row::of_point(scenario, it).fields()),
             );
+            for step in &scenario.steps {
+                let points = step.series.iter();
+                rows.extend(points.map(|it| Row::of_step_point(scenario, step, it).fields()));
+            }
         }
         table(&rows).unwrap_or_default()
     }
@@ -147,14 +153,30 @@ impl<'a> Row<'a> {
     }
 
     fn of_point(scenario: &'a Scenario, point: &Point) -> Self {
-        let (times, count) = times_of(point);
+        let (times, count) = times_of(point.response_time_us.as_ref());
         Self {
             span: "point",
             t_s: point.t_s as f64,
             seconds: point.seconds as f64,
-            covered_s: covered(scenario, point),
+            covered_s: covered(scenario, [point.t_s, point.seconds]),
             users: Some(point.users),
             started: Some(point.started),
+            completed: point.completed,
+            failed: point.failed,
+            times,
+            count,
+            ..Self::empty(scenario)
+        }
+    }
+
+    fn of_step_point(scenario: &'a Scenario, step: &'a Step, point: &StepPoint) -> Self {
+        let (times, count) = times_of(point.response_time_us.as_ref());
+        Self {
+            span: "point",
+            step: &step.name,
+            t_s: point.t_s as f64,
+            seconds: point.seconds as f64,
+            covered_s: covered(scenario, [point.t_s, point.seconds]),
             completed: point.completed,
             failed: point.failed,
             times,
@@ -223,15 +245,15 @@ fn figure(figure: Option<impl ToString>) -> String {
 
 /// How much of a point was measured: the last may stand for more than that. Nothing where it is less than
 /// half, which tells no rate.
-fn covered(scenario: &Scenario, point: &Point) -> Option<f64> {
-    let (from, seconds) = (point.t_s as f64, point.seconds as f64);
+fn covered(scenario: &Scenario, point: [u64; 2]) -> Option<f64> {
+    let [from, seconds] = point.map(|it| it as f64);
     let covered = (scenario.duration_s - from).min(seconds);
     (covered >= 0.5 * seconds).then_some(covered)
 }
 
 /// The figures of a point's own samples, and how many these are. Without its histogram that is not known.
-fn times_of(point: &Point) -> (Statistics, Option<u64>) {
-    let Some(own) = &point.response_time_us else {
+fn times_of(own: Option<&PointStatistics>) -> (Statistics, Option<u64>) {
+    let Some(own) = own else {
         return (Statistics::default(), Some(0));
     };
     if let Some(samples) = &own.histogram {

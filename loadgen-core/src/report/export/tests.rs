@@ -10,7 +10,8 @@ use crate::record::{
     BackendRecord, GeneratorRecord, RunRecord, ScenarioRecord, SeriesPoint, Sparse, new_histogram,
 };
 use crate::report::{
-    Answer, Confidence, Context, Document, Expectation, Method, Status, ThresholdResult, build,
+    Answer, Confidence, Context, Document, Expectation, Method, PointStatistics, Status, StepPoint,
+    ThresholdResult, build,
 };
 
 /// Two points of a scenario with two steps, and one of another; made from measured times.
@@ -208,6 +209,53 @@ fn tags_are_told_apart() {
     ] {
         assert!(log.contains(&format!("\nTag={tag},")), "{log}");
     }
+}
+
+/// Of each second, each step.
+#[test]
+fn steps_have_rows_over_time() {
+    let mut document = document();
+    let step = &mut document.scenarios[0].steps[0];
+    step.series = vec![StepPoint {
+        t_s: 1,
+        seconds: 1,
+        completed: 5,
+        failed: 2,
+        response_time_us: Some(PointStatistics {
+            p50: Some(310.5),
+            p99: Some(900.0),
+            p99_over_s: Some(2),
+            max: 950.0,
+            ..PointStatistics::default()
+        }),
+    }];
+    let name = step.name.clone();
+    let csv = document.to_csv();
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let headings = reader.headers().unwrap().clone();
+    let rows = reader.records().map(Result::unwrap);
+    let rows: Vec<_> = rows
+        .filter(|it| it.get(0) == Some("point") && it.get(3) == Some(&*name))
+        .collect();
+    let [row] = rows.as_slice() else {
+        panic!("{csv}");
+    };
+    let field = |name: &str| {
+        let place = headings.iter().position(|it| it == name).unwrap();
+        row.get(place).unwrap()
+    };
+    let figures = [
+        "t_s",
+        "completed",
+        "failed",
+        "response_time_p50_us",
+        "response_time_p99_us",
+        "response_time_max_us",
+        "users",
+    ]
+    .map(field);
+    // The p99 is of two seconds, and nobody counts users by steps.
+    assert_eq!(figures, ["1", "5", "2", "310.5", "", "950", ""]);
 }
 
 fn judged() -> Document {

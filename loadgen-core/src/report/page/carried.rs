@@ -23,21 +23,22 @@ const PLAIN: &str = "application/json";
 /// JSON, deflated (zlib) and in base64.
 const DEFLATED: &str = "application/octet-stream";
 
-/// What is left out first of a document that is too large, and what then: the parts of scenarios whose
-/// histograms go, which are known in figures all the same.
+/// What is left out first of a document that is too large: no page shows it.
+const WITHOUT_STEPS: &str = "without its steps over time";
+/// What is left out then: the parts of scenarios whose histograms go, which are known in figures all the same.
 const LEAVE_OUT: [(&str, &[&str]); 2] = [
     (
-        "without the histograms of its points over time",
+        "without its steps over time and the histograms of its points",
         &["series"],
     ),
     (
-        "without the histograms of points, steps and backends",
+        "without its steps over time and the histograms of points, steps and backends",
         &["steps", "backends"],
     ),
 ];
 /// What is left of one that is too large even then.
-const WITHOUT_SERVERS: &str =
-    "without the histograms of points, steps and backends, and without who answered when";
+const WITHOUT_SERVERS: &str = "without its steps over time, the histograms of points, steps and backends, and who \
+                               answered when";
 
 /// A document as it stands in a page.
 pub(super) struct Carried {
@@ -56,6 +57,10 @@ impl Carried {
     /// As much of a document as a page can carry.
     fn fitting(mut json: Value) -> Self {
         let mut carried = Self::with(&json, "whole");
+        if carried.text.len() > MOST_CARRIED {
+            drop_steps_over_time(&mut json);
+            carried = Self::with(&json, WITHOUT_STEPS);
+        }
         for (extent, parts) in LEAVE_OUT {
             if carried.text.len() > MOST_CARRIED {
                 for scenario in json["scenarios"].as_array_mut().into_iter().flatten() {
@@ -97,6 +102,15 @@ fn drop_histograms(part: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(drop_histograms),
         _ => {}
+    }
+}
+
+/// Takes out of a document how its steps went over time.
+fn drop_steps_over_time(document: &mut Value) {
+    let scenarios = document["scenarios"].as_array_mut().into_iter().flatten();
+    let steps = scenarios.filter_map(|it| it.get_mut("steps")?.as_array_mut());
+    for step in steps.flatten().filter_map(Value::as_object_mut) {
+        step.remove("series");
     }
 }
 
@@ -196,6 +210,19 @@ mod tests {
         assert_eq!(scenario["response_time_us"]["histogram"], "whole");
         assert_eq!(scenario["series"][599]["response_time_us"]["max"], 3.5);
         (carried.extent, scenario)
+    }
+
+    #[test]
+    fn steps_over_time_are_left_out_first() {
+        let mut random = fastrand::Rng::with_seed(4);
+        let series = json!([{"completed": 1, "of": histogram(&mut random, 3_000_000)}]);
+        let points = json!([{"response_time_us": {"histogram": "kept"}}]);
+        let step = json!({"name": "hello", "series": series});
+        let carried = Carried::fitting(json!({"scenarios": [{"series": points, "steps": [step]}]}));
+        assert_eq!(carried.extent, WITHOUT_STEPS);
+        let json: Value = serde_json::from_str(&carried.text).unwrap();
+        let scenario = json!({"series": points, "steps": [{"name": "hello"}]});
+        assert_eq!(json, json!({"scenarios": [scenario]}));
     }
 
     #[test]

@@ -57,7 +57,10 @@ fn switch(control: &Control, server: &RunningServer, on: bool) -> Result<String,
 }
 
 fn plan(servers: &[RunningServer], fields: Value) -> Plan {
-    let targets: Vec<_> = servers.iter().map(|it| it.local_addr().to_string()).collect();
+    let targets: Vec<_> = servers
+        .iter()
+        .map(|it| it.local_addr().to_string())
+        .collect();
     let mut scenario = json!({
         "name": "spread",
         "targets": targets,
@@ -86,7 +89,10 @@ fn changed(plan: &Plan, script: impl FnOnce(&Control) + Send) -> ScenarioRecord 
     });
     let document = build(&record, Context::of(plan));
     let warnings = document.verdict.warnings.join("\n");
-    assert!(warnings.contains("changed by hand while it was measured: `spread`"), "{warnings}");
+    assert!(
+        warnings.contains("changed by hand while it was measured: `spread`"),
+        "{warnings}"
+    );
     let [scenario] = <[_; 1]>::try_from(record.scenarios).unwrap();
     assert!(scenario.ledger.balances(), "{:?}", scenario.ledger);
     assert_eq!(scenario.ledger.failed, 0, "{:?}", scenario.outcomes);
@@ -111,7 +117,12 @@ fn a_target_that_is_off_gets_nothing_new_until_it_is_on(serve: Serve, fields: Va
     let servers = [start(serve), start(serve)];
     let record = changed(&plan(&servers, fields), |control| {
         let of = |nth: usize| requests(&servers[nth]);
-        assert!(of(0) > 0 && of(1) > 0, "both are asked: {} {}", of(0), of(1));
+        assert!(
+            of(0) > 0 && of(1) > 0,
+            "both are asked: {} {}",
+            of(0),
+            of(1)
+        );
         switch(control, &servers[0], false).unwrap();
         let why = switch(control, &servers[1], false).unwrap_err();
         assert!(why.contains("would have no target left"), "{why}");
@@ -120,12 +131,19 @@ fn a_target_that_is_off_gets_nothing_new_until_it_is_on(serve: Serve, fields: Va
         let before = [of(0), of(1)];
         rest(300);
         assert_eq!(of(0), before[0], "nothing new is sent to it");
-        assert!(of(1) > before[1] + 30, "all goes to the other: {}", of(1) - before[1]);
+        assert!(
+            of(1) > before[1] + 30,
+            "all goes to the other: {}",
+            of(1) - before[1]
+        );
         switch(control, &servers[0], true).unwrap();
         rest(200);
         let before = [of(0), of(1)];
         rest(300);
-        assert!(of(0) > before[0] + 10 && of(1) > before[1] + 10, "both again");
+        assert!(
+            of(0) > before[0] + 10 && of(1) > before[1] + 10,
+            "both again"
+        );
     });
     let events = record.events.iter();
     let switches: Vec<_> = events

@@ -90,3 +90,44 @@ fn result(condition: &Threshold, judged: Judged, changes: &[Duration]) -> Thresh
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{EventAction, EventRecord};
+
+    #[test]
+    fn conditions_say_how_many_changes_they_span() {
+        let mut record = ScenarioRecord::empty("s", "grpc", true, &[]);
+        let event = |action, done: Option<u64>| {
+            let mut event = EventRecord::new(action, "said");
+            event.done = done.map(Duration::from_secs);
+            event
+        };
+        record.happened([
+            event(EventAction::Pause, Some(1)),
+            event(EventAction::Mark, Some(2)),
+            event(EventAction::Resume, Some(3)),
+            event(EventAction::Kill, Some(4)),
+            event(EventAction::Rate, Some(12)),
+            // Before measuring began, and so of nothing that is judged.
+            event(EventAction::Users, None),
+            event(EventAction::Stop, Some(20)),
+        ]);
+        let conditions = ["error_rate < 1%", "throughput > 1/s over any 10s"];
+        let conditions = conditions.map(|it| it.parse().unwrap());
+        let spans = |from_s: Option<u64>| {
+            let judged = Judged {
+                window_from_s: from_s,
+                ..judged(&conditions[1], &record)
+            };
+            let changes: Vec<_> = record.changes().map(|(at, _)| at).collect();
+            result(&conditions[1], judged, &changes).spans_changes
+        };
+        assert_eq!(judge(&conditions, &record)[0].spans_changes, 3);
+        assert_eq!(
+            [Some(0), Some(2), Some(3), Some(13)].map(spans),
+            [2, 1, 2, 0]
+        );
+    }
+}

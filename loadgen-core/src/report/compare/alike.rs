@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::super::document::{Document, Host, Scenario, Status, Verdict};
 use super::{CompareError, CompareOptions, plan};
+use crate::units::human::counted;
 
 /// Why runs should not be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -122,7 +123,7 @@ fn differences(runs: &[Traits<'_>]) -> Vec<(Unlike, String)> {
         let (scenario, first) = changes.next()?;
         let more = match changes.count() {
             0 => String::new(),
-            more => format!(" and {more} more times"),
+            more => format!(" and by {}", counted(more as u64, "more change")),
         };
         let source = &run.source;
         let text = format!("{source} was changed by hand: `{first}` in `{scenario}`{more}");

@@ -414,3 +414,23 @@ proptest! {
         shows(&said);
     }
 }
+
+#[test]
+fn what_spans_changes_says_so_in_each_form() {
+    let mut document = document();
+    let mut threshold = ThresholdResult::new("error_rate < 1%", "%", Some(0.5), true);
+    threshold.spans_changes = 2;
+    document.scenarios[0].thresholds = vec![threshold];
+    let text = document.to_string();
+    for (form, written) in [
+        ("text", text),
+        ("junit", document.to_junit()),
+        ("markdown", document.to_markdown()),
+    ] {
+        let written = written.replace('\u{a0}', " ");
+        assert!(
+            written.contains("spans 2 changes by hand"),
+            "{form}: {written}"
+        );
+    }
+}

@@ -6,12 +6,13 @@ use std::fs;
 use std::io::{Read, Write};
 use std::path::PathBuf;
 use std::process::{ChildStdin, Command, Stdio};
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use common::{Guard, assert_balances};
 use serde_json::{Value, json};
+use signal_hook::consts::SIGQUIT;
 use tempfile::TempDir;
 
 /// What a terminal shows.
@@ -237,6 +238,8 @@ fn the_terminal_is_as_it_was_after_the_third_ctrl_c() {
 
 #[test]
 fn the_terminal_is_as_it_was_after_ctrl_backslash() {
+    // Tests that run in a shell's background would hand down that it is ignored; what is caught here is as usual there.
+    signal_hook::flag::register(SIGQUIT, Arc::default()).expect("it may be caught");
     let mut run = Watched::run("30s", "stty -a");
     run.press(b"\x1c");
     // Ended by signal 3.

@@ -5,11 +5,14 @@ use std::mem;
 use loadgen_core::engine::{Change, LONGEST_NOTE, Standing};
 use loadgen_core::units::Rate;
 
+use crate::flow::columns as width;
 use crate::screen::keys::is_pressed;
 use crate::screen::{Line, Tone};
 
 /// By how much one key changes a rate or a number of users.
 const STEP: f64 = 0.1;
+/// The columns that stand before and behind a note while it is written.
+const NOTE_BESIDE: usize = "  note: |".len();
 /// The most targets that have a key.
 const MOST_TARGETS: usize = 9;
 
@@ -18,6 +21,14 @@ const BACKSPACE: [u8; 2] = [0x7f, 0x08];
 /// Ctrl-U, which terminals take for "all of the line".
 const ALL: u8 = 0x15;
 const ENTER: [u8; 2] = [b'\r', b'\n'];
+
+/// A run that keys change.
+pub(super) trait Steered {
+    /// How each scenario stands.
+    fn standing(&self) -> Vec<Standing>;
+    /// Tells it something. Whether it was done.
+    fn tell(&mut self, change: &Change) -> bool;
+}
 
 /// What keys mean now.
 #[derive(Debug)]
@@ -48,6 +59,10 @@ struct Note {
 impl Note {
     /// Adds a byte of a character. What is none is left out, as is what is beyond the longest note.
     fn add(&mut self, byte: u8) {
+        // One that begins another has broken off.
+        if byte >> 6 != 0b10 {
+            self.begun.clear();
+        }
         self.begun.push(byte);
         match std::str::from_utf8(&self.begun) {
             Err(error) if error.error_len().is_none() => return,
@@ -69,21 +84,26 @@ impl Default for Keyboard {
 }
 
 impl Keyboard {
-    /// What the run is to be told, after this was typed at once.
-    pub(super) fn take(&mut self, typed: &[u8], standing: &[Standing]) -> Vec<Change> {
+    /// Does what was typed at once, to this run.
+    pub(super) fn take(&mut self, typed: &[u8], run: &mut impl Steered) {
         if let Mode::Writes(_) = self.mode {
-            return self.write(typed).into_iter().collect();
+            let note = self.write(typed);
+            note.iter().for_each(|note| self.tell(run, note));
+            return;
         }
         if !is_pressed(typed) {
-            return Vec::new();
+            return;
         }
-        let changes = typed.iter().map(|key| self.press(*key, standing));
-        changes.collect::<Vec<_>>().concat()
+        // A key that is held comes several times at once: each is of how the run stands after the one before.
+        for key in typed {
+            let changes = self.press(*key, &run.standing());
+            changes.iter().for_each(|change| self.tell(run, change));
+        }
     }
 
-    /// Something was done that it asked for.
-    pub(super) fn was_done(&mut self, change: &Change) {
-        if let Change::Note { text, .. } = change
+    fn tell(&mut self, run: &mut impl Steered, change: &Change) {
+        if run.tell(change)
+            && let Change::Note { text, .. } = change
             && *text == self.mark()
         {
             self.marks += 1;
@@ -156,7 +176,7 @@ impl Keyboard {
     }
 
     /// What stands below the figures.
-    pub(super) fn lines(&self, standing: &[Standing]) -> Vec<Line> {
+    pub(super) fn lines(&self, standing: &[Standing], columns: usize) -> Vec<Line> {
         let plain = |text: String| Line {
             text,
             tone: Tone::Plain,
@@ -172,7 +192,10 @@ impl Keyboard {
                 plain("         any other key: no".to_owned()),
             ],
             Mode::Writes(note) => vec![
-                asks(format!("  note: {}▏", note.text)),
+                asks(format!(
+                    "  note: {}▏",
+                    tail(&note.text, columns.saturating_sub(NOTE_BESIDE))
+                )),
                 plain("  Enter: set it, Esc: none".to_owned()),
             ],
             Mode::Watches if self.helps => help(standing).into_iter().map(plain).collect(),
@@ -181,6 +204,17 @@ impl Keyboard {
             )],
         }
     }
+}
+
+/// Of a text that is longer than so many columns, the end.
+fn tail(text: &str, columns: usize) -> String {
+    if width(text) <= columns {
+        return text.to_owned();
+    }
+    let mut begin = text.char_indices().map(|(at, _)| at);
+    let fits = |at: &usize| width(&text[*at..]) < columns;
+    let at = begin.find(fits).unwrap_or(text.len());
+    format!("…{}", &text[at..])
 }
 
 /// What all keys do.
@@ -233,7 +267,7 @@ fn by(factor: f64, standing: &[Standing]) -> Vec<Change> {
                 .map(|rate| Change::Rate { scenario, rate }),
             (None, Some(users)) if takes("users") => Some(Change::Users {
                 scenario,
-                users: of_users(users, factor),
+                users: of_users(users, it.most_users, factor),
             }),
             _ => None,
         }
@@ -243,18 +277,26 @@ fn by(factor: f64, standing: &[Standing]) -> Vec<Change> {
         return changes;
     }
     // It is refused, and that says why.
-    let users = standing.first().and_then(|it| it.users).unwrap_or(1);
-    vec![Change::Users {
-        scenario: None,
-        users: of_users(users, factor),
+    let first = standing.iter().find(|it| !it.is_over);
+    let users = first.and_then(|it| Some(of_users(it.users?, it.most_users, factor)));
+    vec![match users {
+        Some(users) => Change::Users {
+            scenario: None,
+            users,
+        },
+        None => Change::Rate {
+            scenario: None,
+            rate: Rate::new(1.0).expect("it is within bounds"),
+        },
     }]
 }
 
-/// So many users times this, and at least one more or less.
-fn of_users(users: u32, factor: f64) -> u32 {
+/// So many users times this, and at least one more or less; those that there can be, until there are.
+fn of_users(users: u32, most: u32, factor: f64) -> u32 {
     let product = (f64::from(users) * factor).round() as u32;
     match factor > 1.0 {
-        true => product.max(users.saturating_add(1)),
+        true if users < most => product.max(users + 1).min(most),
+        true => users.saturating_add(1),
         false => product.min(users.saturating_sub(1)),
     }
 }
@@ -269,13 +311,16 @@ fn rounded(rate: f64) -> f64 {
     }
 }
 
-/// The targets that keys switch, and whether any scenario sends to them.
+/// The targets that keys switch, and whether they are on: in all scenarios that could switch them and go on.
 fn targets(standing: &[Standing]) -> Vec<(&str, bool)> {
     let mut all: Vec<(&str, bool)> = Vec::new();
-    for target in standing.iter().flat_map(|it| &it.targets) {
-        match all.iter_mut().find(|(known, _)| *known == target.target) {
-            Some((_, on)) => *on |= target.on,
-            None => all.push((&target.target, target.on)),
+    for scenario in standing.iter().filter(|it| !it.is_over) {
+        let could = scenario.takes.contains(&"target");
+        for target in &scenario.targets {
+            match all.iter_mut().find(|(known, _)| *known == target.target) {
+                Some((_, on)) => *on &= target.on || !could,
+                None => all.push((&target.target, target.on || !could)),
+            }
         }
     }
     all.truncate(MOST_TARGETS);
@@ -318,17 +363,46 @@ mod tests {
         standing
     }
 
-    /// What is asked for by these keys, each pressed by itself, as JSON.
-    fn asked(keys: &[&str], standing: &[Standing]) -> Vec<String> {
-        let mut keyboard = Keyboard::default();
-        let mut asked = Vec::new();
-        for typed in keys {
-            for change in keyboard.take(typed.as_bytes(), standing) {
-                keyboard.was_done(&change);
-                asked.push(serde_json::to_string(&change).unwrap());
-            }
+    /// A run that stays as it is, but for pauses, and what it was told.
+    #[derive(Default)]
+    struct Told {
+        standing: Vec<Standing>,
+        changes: Vec<Change>,
+    }
+
+    impl Steered for Told {
+        fn standing(&self) -> Vec<Standing> {
+            self.standing.clone()
         }
-        asked
+
+        fn tell(&mut self, change: &Change) -> bool {
+            let paused = match change {
+                Change::Pause { .. } => Some(true),
+                Change::Resume { .. } => Some(false),
+                _ => None,
+            };
+            for standing in &mut self.standing {
+                standing.paused = paused.unwrap_or(standing.paused);
+            }
+            self.changes.push(change.clone());
+            true
+        }
+    }
+
+    /// What is asked for by what is typed, a piece at a time, as JSON.
+    fn asked(typed: &[&str], standing: &[Standing]) -> Vec<String> {
+        let mut run = Told {
+            standing: standing.to_vec(),
+            ..Told::default()
+        };
+        let mut keyboard = Keyboard::default();
+        for piece in typed {
+            keyboard.take(piece.as_bytes(), &mut run);
+        }
+        let changes = run.changes.iter();
+        changes
+            .map(|it| serde_json::to_string(it).unwrap())
+            .collect()
     }
 
     #[test_case(&["p"] => vec![r#"{"change":"pause"}"#]; "pause")]
@@ -338,6 +412,8 @@ mod tests {
     #[test_case(&["1"] => vec![r#"{"change":"target","target":"a:1","on":false}"#]; "off")]
     #[test_case(&["2"] => vec![r#"{"change":"target","target":"b:2","on":true}"#]; "on")]
     #[test_case(&["3"] => Vec::<String>::new(); "no such target")]
+    #[test_case(&["mm"] => vec![r#"{"change":"note","text":"mark 1"}"#, r#"{"change":"note","text":"mark 2"}"#]; "a key that is held")]
+    #[test_case(&["pp"] => vec![r#"{"change":"pause"}"#, r#"{"change":"resume"}"#]; "a pause that is held")]
     #[test_case(&["s", "y"] => vec![r#"{"change":"stop"}"#]; "stop")]
     #[test_case(&["s", "x"] => vec![r#"{"change":"stop","at_once":true}"#]; "at once")]
     #[test_case(&["s", "m", "y"] => Vec::<String>::new(); "no stop")]
@@ -369,27 +445,65 @@ mod tests {
         let all = [fixed];
         assert_eq!(asked(&["+"], &all), [r#"{"change":"users","users":2}"#]);
         assert_eq!(asked(&["-"], &all), [r#"{"change":"users","users":0}"#]);
+        let mut warms_up = open("buy", 5.0);
+        warms_up.takes.clear();
+        let over = Standing {
+            is_over: true,
+            ..closed("over", 5)
+        };
+        let asked = asked(&["+"], &[over, warms_up]);
+        assert_eq!(asked, [r#"{"change":"rate","rate":"1/s"}"#]);
+    }
+
+    /// The last of those that there can be are reached, and what is beyond is refused.
+    #[test_case(46 => 50)]
+    #[test_case(50 => 51)]
+    #[test_case(4 => 5)]
+    fn more_users(users: u32) -> u32 {
+        of_users(users, 50, 1.1)
+    }
+
+    /// Of one that is over, or that could not do without it, no key hears.
+    #[test]
+    fn a_target_that_was_switched_off_is_switched_on() {
+        let over = Standing {
+            is_over: true,
+            ..open("over", 5.0)
+        };
+        let mut fixed = open("fixed", 5.0);
+        fixed.takes.clear();
+        fixed.targets.truncate(1);
+        let mut goes_on = open("goes on", 5.0);
+        goes_on.targets[0].on = false;
+        let expected = [r#"{"change":"target","target":"a:1","on":true}"#];
+        assert_eq!(asked(&["1"], &[over, fixed, goes_on]), expected);
     }
 
     #[test]
     fn a_note_is_bounded_and_whole() {
+        let mut run = Told::default();
         let mut keyboard = Keyboard::default();
-        keyboard.take(b"n", &[]);
+        keyboard.take(b"n", &mut run);
+        // A character that broke off, and then pieces that end within one.
+        keyboard.take(b"\xc3a", &mut run);
         let whole = "ä".repeat(LONGEST_NOTE + 50);
-        // Pieces that end within a character.
         for piece in whole.as_bytes().chunks(63) {
-            keyboard.take(piece, &[]);
+            keyboard.take(piece, &mut run);
         }
-        let asked = keyboard.take(b"\r", &[]);
-        let text = "ä".repeat(LONGEST_NOTE);
+        let text = format!("a{}", "ä".repeat(LONGEST_NOTE - 1));
+        let [line, _] = &keyboard.lines(&[], 20)[..] else {
+            panic!("a note is written");
+        };
+        assert_eq!(line.text, format!("  note: …{}▏", "ä".repeat(10)));
+        keyboard.take(b"\r", &mut run);
         let scenario = None;
-        assert_eq!(asked, [Change::Note { scenario, text }]);
+        assert_eq!(run.changes, [Change::Note { scenario, text }]);
     }
 
     #[test]
     fn shows_what_keys_do() {
         let text = |keyboard: &Keyboard| {
-            let lines = keyboard.lines(&[open("buy", 5.0)]);
+            let lines = keyboard.lines(&[open("buy", 5.0)], 60);
             let lines: Vec<_> = lines.into_iter().map(|it| it.text).collect();
             assert!(lines.iter().all(|it| it.chars().count() <= 60), "{lines:?}");
             // All are indented by two.
@@ -397,7 +511,7 @@ mod tests {
         };
         let mut keyboard = Keyboard::default();
         insta::assert_snapshot!(text(&keyboard), @"p pauses · m sets a mark · s stops · ? all keys");
-        keyboard.take(b"?", &[]);
+        keyboard.take(b"?", &mut Told::default());
         insta::assert_snapshot!(text(&keyboard), @"
         p    pauses: nothing new starts
         + -  10 % more or less: the rate, or users
@@ -408,15 +522,15 @@ mod tests {
         s    stops, and asks how
         ?    hides this
         ");
-        keyboard.take(b"s", &[]);
+        keyboard.take(b"s", &mut Told::default());
         insta::assert_snapshot!(text(&keyboard), @"
         stop?  y  what is under way may finish
                x  at once
                any other key: no
         ");
-        keyboard.take(b"q", &[]);
-        keyboard.take(b"n", &[]);
-        keyboard.take(b"deploy", &[]);
+        keyboard.take(b"q", &mut Told::default());
+        keyboard.take(b"n", &mut Told::default());
+        keyboard.take(b"deploy", &mut Told::default());
         insta::assert_snapshot!(text(&keyboard), @"
         note: deploy▏
         Enter: set it, Esc: none

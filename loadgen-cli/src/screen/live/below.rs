@@ -64,7 +64,7 @@ impl Below {
         }
         let (_, rows) = self.screen.room();
         // What somebody types, and what is asked of them, is seen however low the terminal is.
-        let figures = rows.saturating_sub(drawn.below.len()).max(1);
+        let figures = rows.saturating_sub(drawn.below.len());
         let figures = drawn.figures.iter().take(figures);
         let lines: Vec<Line> = figures.chain(&drawn.below).cloned().collect();
         self.screen.redraw(&lines);

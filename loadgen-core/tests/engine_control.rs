@@ -618,6 +618,49 @@ fn a_run_that_is_over_takes_nothing() {
     assert!(control.standing()[0].is_over);
 }
 
+/// Streams that last until the load is over.
+struct Streams;
+
+impl Workload for Streams {
+    type Session = ();
+
+    async fn open(&self, _: UserId) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    async fn iterate(&self, (): &mut (), iteration: &Iteration<'_>) -> Outcome {
+        iteration.lasts();
+        iteration.load_ended().await;
+        Outcome::Ok
+    }
+}
+
+#[test]
+fn streams_that_last_go_on_during_a_pause() {
+    let mut spec = ScenarioSpec::new("s", open(50.0, 600).max_users(4));
+    spec.lasting = true;
+    let run = Run::new(Options::default().workers(2)).scenario(spec, |_| Streams);
+    let (control, marker) = (run.control(), run.marker());
+    let record = thread::scope(|scope| {
+        scope.spawn(move || {
+            assert!(marker.begun(Duration::from_secs(60)));
+            rest(300);
+            tell(&control, r#"{"change": "pause"}"#);
+        });
+        run.execute().expect("the run begins")
+    });
+    let record = &record.scenarios[0];
+    check(record);
+    let ledger = record.ledger;
+    assert_eq!(
+        (ledger.planned, ledger.completed, ledger.interrupted),
+        (30, 4, 0)
+    );
+    // What had no user before it is not the pause's.
+    assert!(ledger.withheld > 5 && record.dropped_kept > 5, "{ledger:?}");
+    assert_eq!(record.unanswered, 0);
+}
+
 /// What the page and others are sent.
 #[test]
 fn how_a_run_stands_is_json() {

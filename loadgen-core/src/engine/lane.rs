@@ -1,5 +1,7 @@
 //! A lane: one scenario on one worker, whatever its load model.
 
+mod told;
+
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -215,44 +217,6 @@ impl LaneCore {
         }
     }
 
-    /// Hears what somebody told the scenario. Who waits looks again.
-    fn listen(&self) {
-        let version = self.steering.version();
-        if self.heard.replace(version) != version {
-            let told = self.steering.told();
-            self.paused.set(told.paused);
-            self.users_told.set(told.users);
-            self.limiter.replace(told.limiter);
-            self.halt.notify_waiters();
-        }
-    }
-
-    /// Whether a closed model has a cap on its iterations.
-    pub(super) fn is_limited(&self) -> bool {
-        self.limiter.borrow().is_some()
-    }
-
-    /// Takes a turn of that, or says how long to wait before asking again.
-    pub(super) fn take_turn(&self) -> Result<(), Duration> {
-        let limiter = self.limiter.borrow();
-        limiter.as_ref().map_or(Ok(()), |it| it.take())
-    }
-
-    pub(super) fn is_paused(&self) -> bool {
-        self.paused.get()
-    }
-
-    /// How many users a closed model is told to have, if somebody said so.
-    pub(super) fn users_told(&self) -> Option<u32> {
-        self.users_told.get()
-    }
-
-    /// Whether this user of a closed model is to rest.
-    #[inline]
-    pub(super) fn is_held(&self, user: UserId) -> bool {
-        self.paused.get() || self.users_told.get().is_some_and(|users| user.0 >= users)
-    }
-
     /// Whether an answer was owed to what is given up at this age. Not at once where somebody stopped
     /// the run, or the plan gives what is under way no time to end in.
     pub(super) fn is_owed(&self, age: Nanos) -> bool {
@@ -317,22 +281,6 @@ impl LaneCore {
                 () = self.halt.notified() => {}
             }
         }
-    }
-
-    /// The same, and until somebody tells something. False when nothing new will start.
-    pub(super) async fn rest_until_told(&self, at: Nanos) -> bool {
-        let heard = self.heard.get();
-        while self.heard.get() == heard && self.clock.now() < at {
-            if self.ending_since().is_some() {
-                return false;
-            }
-            let left = at.saturating_sub(self.clock.now());
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_nanos(left)) => {}
-                () = self.halt.notified() => {}
-            }
-        }
-        self.ending_since().is_none()
     }
 
     /// More arrivals stand in line than may: the run ends, with its report.

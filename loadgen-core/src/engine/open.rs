@@ -1,5 +1,7 @@
 //! The open load model: iterations start when they are due, whatever the service does.
 
+mod turns;
+
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -10,13 +12,14 @@ use std::task::{Poll, Waker};
 
 use tokio::task::JoinSet;
 
-use super::control::steering::{Steering, To, Turn};
+use super::control::steering::{To, Turn};
 use super::lane::{Lane, Pass};
 use crate::clock::{Nanos, nanos};
 use crate::pacer::Pacer;
 use crate::record::{LONG_SILENCE, Started, Unanswered, Waited};
 use crate::schedule::{Arrivals, OpenModel, RateStage, Share, WhenBusy};
 use crate::workload::{UserId, Workload};
+use turns::Turns;
 
 /// Arrivals that follow each other closer than this are waited for together: one timer, one wake.
 /// Who waits awake sets no timer for them.
@@ -128,43 +131,6 @@ struct Crew<W: Workload> {
     /// How many have been put in line here.
     in_line: u64,
     turns: Turns,
-}
-
-/// What arrivals were told to do, as far as it is known here.
-#[derive(Debug, Default)]
-struct Turns {
-    version: u64,
-    all: Vec<Turn>,
-    /// How many of them were done.
-    done: usize,
-    /// Whether arrivals are withheld.
-    paused: bool,
-}
-
-impl Turns {
-    /// Whether something was told that is not known here.
-    #[inline]
-    fn are_behind(&self, steering: &Steering) -> bool {
-        steering.version() != self.version
-    }
-
-    /// Hears what there is to do. Whether there is anything new.
-    #[inline]
-    fn listen(&mut self, steering: &Steering) -> bool {
-        let version = steering.version();
-        let is_new = version != self.version;
-        if is_new {
-            self.version = version;
-            self.all = steering.told().turns;
-        }
-        is_new
-    }
-
-    /// The next that is to be done.
-    #[inline]
-    fn next(&self) -> Option<Turn> {
-        self.all.get(self.done).copied()
-    }
 }
 
 impl<W: Workload> Crew<W> {

@@ -203,7 +203,7 @@ fn a_balancer_that_is_a_target_goes_away(deed: &str, targets: &[&str], untold: O
         &json!({
             "targets": targets,
             "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" } }],
-            "load": { "open": { "rate": "200/s", "duration": "7s" } },
+            "load": { "open": { "rate": "100/s", "duration": "7s" } },
             "events": [{ "at": "1500ms", deed: "lb", "for": "1s" }],
             "expect": match deed {
                 "drain" => json!({ "drain": { "broken": "== 0" } }),

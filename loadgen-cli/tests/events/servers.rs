@@ -80,7 +80,9 @@ fn a_frozen_server_goes_on_and_others_end_as_they_like() {
     };
     let away = |event: &Value| seconds(event, "ready_s") - seconds(event, "done_s");
     let freeze = of("freeze b1");
-    assert!((0.45..0.8).contains(&away(freeze)), "{freeze}");
+    // However late it began, it ends when it was to.
+    let until = seconds(freeze, "ready_s") - seconds(freeze, "at_s");
+    assert!((0.5..0.8).contains(&until), "{freeze}");
     assert!(away(of("drain b2")) >= 0.29, "{}", of("drain b2"));
     assert!(processes(&said.stderr).into_iter().all(is_gone), "{said:?}");
 }

@@ -33,14 +33,17 @@ async fn without_faults_bytes_and_ends_pass_as_they_are() {
 #[tokio::test]
 async fn a_reset_of_one_side_is_one_of_the_other() {
     let stage = Stage::set(json!({})).await;
-    let (mut client, server) = stage.connect().await;
+    let (mut client, mut server) = stage.connect().await;
+    // A proxy that has not noticed yet that it is connected could not tell this from one that it cannot reach.
+    client.write_all(b"x").await.unwrap();
+    take(&mut server, 1).await;
     server.set_zero_linger().unwrap();
     drop(server);
     assert_eq!(end(&mut client).await, Err(ConnectionReset));
     stage.counted(|it| it.broken == 1).await;
 }
 
-/// How long it takes there and back, the median of some.
+/// How long it takes there and back, the shortest of some: whatever else this machine does only adds to it.
 async fn round_trip(client: &mut TcpStream, server: &mut TcpStream) -> Duration {
     let mut times = Vec::new();
     for _ in 0..21 {
@@ -51,8 +54,7 @@ async fn round_trip(client: &mut TcpStream, server: &mut TcpStream) -> Duration 
         take(client, 1).await;
         times.push(begun.elapsed());
     }
-    times.sort();
-    times[times.len() / 2]
+    times.into_iter().min().unwrap()
 }
 
 #[test_case(json!({ "latency": { "up": "50ms" } }), 50; "up")]
@@ -255,8 +257,12 @@ async fn a_server_that_is_not_there_is_a_reset() {
     let stage = Stage::set(json!({})).await;
     let Stage { proxy, server } = stage;
     drop(server);
-    let mut client = TcpStream::connect(proxy.local_addr()).await.unwrap();
-    assert_eq!(end(&mut client).await, Err(ConnectionReset));
+    let ended = match TcpStream::connect(proxy.local_addr()).await {
+        Ok(mut client) => end(&mut client).await,
+        // Reset before we had it.
+        Err(error) => Err(error.kind()),
+    };
+    assert_eq!(ended, Err(ConnectionReset));
     assert_eq!(proxy.counts().unreachable, 1);
 }
 

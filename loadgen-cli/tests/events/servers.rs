@@ -80,7 +80,9 @@ fn a_frozen_server_goes_on_and_others_end_as_they_like() {
     };
     let away = |event: &Value| seconds(event, "ready_s") - seconds(event, "done_s");
     let freeze = of("freeze b1");
-    assert!((0.45..0.8).contains(&away(freeze)), "{freeze}");
+    // However late it began, it ends when it was to.
+    let until = seconds(freeze, "ready_s") - seconds(freeze, "at_s");
+    assert!((0.5..0.8).contains(&until), "{freeze}");
     assert!(away(of("drain b2")) >= 0.29, "{}", of("drain b2"));
     assert!(processes(&said.stderr).into_iter().all(is_gone), "{said:?}");
 }
@@ -203,7 +205,7 @@ fn a_balancer_that_is_a_target_goes_away(deed: &str, targets: &[&str], untold: O
         &json!({
             "targets": targets,
             "steps": [{ "grpc": { "method": "loadgen.v1.Greeter/Hello" } }],
-            "load": { "open": { "rate": "200/s", "duration": "7s" } },
+            "load": { "open": { "rate": "100/s", "duration": "7s" } },
             "events": [{ "at": "1500ms", deed: "lb", "for": "1s" }],
             "expect": match deed {
                 "drain" => json!({ "drain": { "broken": "== 0" } }),

@@ -75,7 +75,8 @@ fn of(
     let Some((from, to)) = windows.copied().find(|it| (it.0..it.1).contains(&ready)) else {
         return Err("the time around it was not recorded".to_owned());
     };
-    let before = done.saturating_sub(USUAL).max(from)..done;
+    let before = done.saturating_sub(USUAL).max(from);
+    let before = before..had_until(timeline, &away, before, done);
     let given = |name: &str, range: &std::ops::Range<Duration>| -> u64 {
         let cells = timeline.of(Some(name)).filter(|(at, _)| range.contains(at));
         cells.map(|(_, it)| it.due + it.interrupted).sum()
@@ -120,6 +121,24 @@ fn of(
         }
     });
     Ok(seconds.collect())
+}
+
+/// Until when servers had what is usual before they went away: requests that were due before and sent so late that
+/// the server was gone had no choice, and say nothing of it.
+fn had_until(timeline: &Timeline, away: &[&str], from: Duration, done: Duration) -> Duration {
+    let own = away.iter().flat_map(|it| timeline.of(Some(it)));
+    let own = own.filter(|(at, cell)| (from..done).contains(at) && cell.due > 0);
+    let (mut given, mut until) = (0_u64, from);
+    for (at, cell) in own {
+        given += cell.due;
+        until = until.max((at + Timeline::BUCKET).min(done));
+    }
+    let apart = (until - from).as_secs_f64() / given.max(1) as f64;
+    match (done - until).as_secs_f64() > DEVIATIONS * apart {
+        true if given > 0 => until,
+        // It may as well have been about to get the next one.
+        _ => done,
+    }
 }
 
 /// Whether the load of a server that came back grew over so long: in no second more than it should be by the end of
@@ -227,6 +246,16 @@ mod tests {
 
     fn linear(second: u64) -> f64 {
         ((second as f64 + 0.5) / 10.0).min(1.0)
+    }
+
+    /// A second's requests were late, and went to the others when it was gone.
+    #[test]
+    fn what_was_late_takes_nothing_off_what_was_usual() {
+        let mut late = record(|_| 1.0, 30);
+        late.events[0].done = Some(Duration::from_secs(9));
+        let [(_, seconds)] = returns(&late).try_into().expect("one came back");
+        let parts: Vec<f64> = seconds.unwrap().iter().map(|it| it.part).collect();
+        assert!(parts.iter().all(|it| (it - 1.0).abs() < 0.02), "{parts:?}");
     }
 
     /// What stood in front of it was, and others lead to it.

@@ -447,10 +447,8 @@ mod tests {
         assert_eq!(asked(&["-"], &all), [r#"{"change":"users","users":0}"#]);
         let mut warms_up = open("buy", 5.0);
         warms_up.takes.clear();
-        let over = Standing {
-            is_over: true,
-            ..closed("over", 5)
-        };
+        let mut over = closed("over", 5);
+        over.is_over = true;
         let asked = asked(&["+"], &[over, warms_up]);
         assert_eq!(asked, [r#"{"change":"rate","rate":"1/s"}"#]);
     }
@@ -466,10 +464,8 @@ mod tests {
     /// Of one that is over, or that could not do without it, no key hears.
     #[test]
     fn a_target_that_was_switched_off_is_switched_on() {
-        let over = Standing {
-            is_over: true,
-            ..open("over", 5.0)
-        };
+        let mut over = open("over", 5.0);
+        over.is_over = true;
         let mut fixed = open("fixed", 5.0);
         fixed.takes.clear();
         fixed.targets.truncate(1);

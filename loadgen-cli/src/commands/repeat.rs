@@ -16,6 +16,7 @@ use crate::run::{self, RunError};
 use crate::screen::Screen;
 use crate::settings::RunSettings;
 use crate::signals::Listener;
+use crate::ui::Ui;
 
 /// Carries a run out, as often as is asked for, and says what its end means: the worst of all ends.
 ///
@@ -30,13 +31,17 @@ pub(super) fn carry_out(
     let baseline = baseline(args)?;
     let shown = Shown::with(args.json, args.quiet);
     let Some(times) = repeat else {
-        let ran = run::run(settings, signals, &Screen::stderr(args.quiet))?;
+        let ui = Ui::open(settings.ui.as_ref())?;
+        let ran = run::run(settings, ui.as_ref(), signals, &Screen::stderr(args.quiet))?;
+        drop(ui);
         let exit = of_one(&ran, args);
         let ran = [stored(ran.document, None)];
         return held_against(&baseline, &ran, args, exit);
     };
     let series = Series::of(settings, times)?;
-    let (ran, exit, failed) = series.carry_out(args, signals);
+    let ui = Ui::open(series.settings.ui.as_ref())?;
+    let (ran, exit, failed) = series.carry_out(args, ui.as_ref(), signals);
+    drop(ui);
     if shown == Shown::Summary && !ran.is_empty() {
         let documents: Vec<&Document> = ran.iter().map(|it| &it.document).collect();
         let spread = Spread::of(&documents).text(output::look());
@@ -128,6 +133,7 @@ impl Series {
     fn carry_out(
         self,
         args: &RunArgs,
+        ui: Option<&Ui>,
         signals: &Listener,
     ) -> (Vec<Stored>, Exit, Option<RunError>) {
         let screen = Screen::stderr(args.quiet);
@@ -141,7 +147,7 @@ impl Series {
             screen.say(&format!("run {nth} of {all}"));
             let mut settings = self.settings.clone();
             settings.outputs = outputs;
-            match run::run(settings, signals, &screen) {
+            match run::run(settings, ui, signals, &screen) {
                 Ok(ran) => {
                     worst = worst.or_worse(of_one(&ran, args));
                     done.push(stored(ran.document, Some(nth)));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use loadgen_core::condition::Threshold;
 use loadgen_core::engine::{self, Event, Run, Stopper};
 use loadgen_core::record::{EarlyEnd, RunRecord};
+use loadgen_core::report::Context;
 
 use super::error::RunError;
 use super::events::{Events, Late};
@@ -20,11 +21,14 @@ use crate::settings::RunSettings;
 use crate::signals::Listener;
 use crate::sinks::Sinks;
 use crate::trace::Trace;
+use crate::ui::Ui;
 
 /// Those who listen to a run besides whoever looks at it.
 pub(super) struct Listening<'a> {
     pub(super) sinks: &'a mut Sinks,
     pub(super) journal: Option<Following>,
+    /// The page that shows the run, and what the result document says of it.
+    pub(super) ui: Option<(&'a Ui, Context)>,
 }
 
 /// Carries the run out, with its view and its way out.
@@ -42,6 +46,9 @@ pub(super) fn execute(
     let mut run = listening.sinks.listen(assemble(settings, trace)?, screen);
     if let Some(mut journal) = listening.journal {
         run = run.listen(move |event: &Event<'_>| journal.hear(event));
+    }
+    if let Some((ui, context)) = listening.ui {
+        run = ui.listen(run, &settings.plan.scenarios, context);
     }
     if !screen.is_quiet() {
         let mut live = Live::new(screen.clone(), &settings.plan.scenarios);

@@ -112,13 +112,16 @@ impl Default for SeriesPart {
 }
 
 impl SeriesPart {
-    /// Makes of the points before it those of the whole.
-    pub fn add_to(self, points: &mut Vec<SeriesPoint>) {
-        if width_of(points) < self.width {
+    /// Makes of the points before it those of the whole. Tells the place from which on they are others than before.
+    pub fn add_to(self, points: &mut Vec<SeriesPoint>) -> usize {
+        let is_wider = width_of(points) < self.width;
+        if is_wider {
             widen(points, self.width);
         }
-        points.truncate(points.partition_point(|it| it.t_s < self.from_s));
+        let from = points.partition_point(|it| it.t_s < self.from_s);
+        points.truncate(from);
         points.extend(self.points);
+        if is_wider { 0 } else { from }
     }
 
     /// The series that these are of a load that took so long.

@@ -22,8 +22,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use self::access::Access;
 pub(crate) use self::error::UiError;
-use self::stage::{Shared, Told};
-use crate::screen;
+use self::stage::{Shared, Steered, Told};
+use crate::screen::{self, Screen};
 use crate::settings::UiSettings;
 
 /// The page of one run, or of several one after another, at an address of its own until it is dropped.
@@ -65,9 +65,20 @@ impl Ui {
     }
 
     /// From now on the page is that of this run. Has it hear what the run tells.
-    pub(crate) fn listen(&self, run: Run, scenarios: &[ScenarioPlan], context: Context) -> Run {
+    /// It can be steered from there; what it was told is said on `screen`.
+    pub(crate) fn listen(
+        &self,
+        run: Run,
+        scenarios: &[ScenarioPlan],
+        context: Context,
+        screen: &Screen,
+    ) -> Run {
         let (mut follower, dashboard) = live::follow(scenarios, context);
-        self.tell(Told::Run(Box::new(dashboard)));
+        let steered = Steered {
+            control: run.control(),
+            screen: screen.clone(),
+        };
+        self.tell(Told::Run(Box::new(dashboard), steered));
         let shared = Arc::clone(&self.shared);
         let to_server = self.to_server.clone();
         run.listen(move |event: &Event<'_>| {
@@ -114,7 +125,9 @@ fn bind(settings: &UiSettings) -> Result<TcpListener, UiError> {
     let resolved: Vec<SocketAddr> = resolved
         .map_err(|source| UiError::lookup(address, source))?
         .collect();
-    let is_public = resolved.iter().any(|it| !it.ip().to_canonical().is_loopback());
+    let is_public = resolved
+        .iter()
+        .any(|it| !it.ip().to_canonical().is_loopback());
     if is_public && !settings.insecure {
         return Err(UiError::Insecure {
             address: address.clone(),
@@ -126,7 +139,9 @@ fn bind(settings: &UiSettings) -> Result<TcpListener, UiError> {
 /// What a person should know of it.
 fn notices(address: SocketAddr, is_public: bool, access: &Access) -> Vec<String> {
     let token = access.token();
-    let mut notices = vec![format!("the run is shown at http://{address}/?token={token}")];
+    let mut notices = vec![format!(
+        "the run is shown at http://{address}/?token={token}"
+    )];
     if is_public {
         notices.push(format!(
             "WARNING: {address} can be reached from other machines and has no TLS: whoever reads along on the way \

@@ -48,7 +48,7 @@ pub(super) fn execute(
         run = run.listen(move |event: &Event<'_>| journal.hear(event));
     }
     if let Some((ui, context)) = listening.ui {
-        run = ui.listen(run, &settings.plan.scenarios, context);
+        run = ui.listen(run, &settings.plan.scenarios, context, screen);
     }
     if !screen.is_quiet() {
         let mut live = Live::new(screen.clone(), &settings.plan.scenarios);

@@ -140,7 +140,11 @@ impl Names {
 /// The name in the address, and that of the machine.
 fn own_names(address: &str) -> Vec<String> {
     let given = address.rsplit_once(':').map(|(host, _)| host.to_owned());
-    let node = rustix::system::uname().nodename().to_str().ok().map(str::to_owned);
+    let node = rustix::system::uname()
+        .nodename()
+        .to_str()
+        .ok()
+        .map(str::to_owned);
     let names = given.into_iter().chain(node);
     names.map(|it| it.to_ascii_lowercase()).collect()
 }
@@ -203,9 +207,15 @@ mod tests {
             access.check_cookie(&headers)
         };
         assert_eq!(check(format!("a=b; {cookie}={token}; c=d")), Ok(()));
-        assert_eq!(check(format!("loadgen-other={token}")), Err(Refusal::NoToken));
+        assert_eq!(
+            check(format!("loadgen-other={token}")),
+            Err(Refusal::NoToken)
+        );
         assert_eq!(check(format!("{cookie}=")), Err(Refusal::NoToken));
-        assert_eq!(check(format!("{cookie}={}", &token[1..])), Err(Refusal::NoToken));
+        assert_eq!(
+            check(format!("{cookie}={}", &token[1..])),
+            Err(Refusal::NoToken)
+        );
         assert_eq!(token.len(), 64);
     }
 }

@@ -1,8 +1,8 @@
 //! What is answered over HTTP: refusals in words, and what a browser is told beside each answer.
 
 use axum::response::{Html, IntoResponse, Response};
-use http::header::{self, HeaderName, HeaderValue};
 use http::StatusCode;
+use http::header::{self, HeaderName, HeaderValue};
 
 /// Why something is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +48,9 @@ impl IntoResponse for Refusal {
         let mut response = match self {
             // Whoever follows a link from another page has a cookie that is not sent along the first time.
             Self::NoToken => {
-                let said = format!("<!doctype html><title>loadgen</title><p>{self}.<p><a href=\"/\">I have done that</a>");
+                let said = format!(
+                    "<!doctype html><title>loadgen</title><p>{self}.<p><a href=\"/\">I have done that</a>"
+                );
                 (status, Html(said)).into_response()
             }
             _ => (status, format!("{self}\n")).into_response(),
@@ -60,7 +62,9 @@ impl IntoResponse for Refusal {
             _ => None,
         };
         if let Some((name, value)) = field {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+            response
+                .headers_mut()
+                .insert(name, HeaderValue::from_static(value));
         }
         response
     }
@@ -84,6 +88,8 @@ pub(super) async fn guarded(mut response: Response) -> Response {
     }
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
-        .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
+        .or_insert(HeaderValue::from_static(
+            "default-src 'none'; frame-ancestors 'none'",
+        ));
     response
 }

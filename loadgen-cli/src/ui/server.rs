@@ -9,8 +9,8 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use http::header::{self, HeaderMap, HeaderValue};
 use http::StatusCode;
+use http::header::{self, HeaderMap, HeaderValue};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -192,7 +192,10 @@ async fn live(State(app): State<App>, mut request: Request) -> Response {
         && says(header::SEC_WEBSOCKET_VERSION, "13");
     let key = headers.get(header::SEC_WEBSOCKET_KEY);
     let Some(key) = key.filter(|_| is_asked_for) else {
-        let version = (header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        let version = (
+            header::SEC_WEBSOCKET_VERSION,
+            HeaderValue::from_static("13"),
+        );
         return ([version], Refusal::NoWebSocket).into_response();
     };
     let accept = derive_accept_key(key.as_bytes());

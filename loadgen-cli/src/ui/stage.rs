@@ -3,13 +3,17 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use loadgen_core::engine::{Change, Control};
 use loadgen_core::live::{Dashboard, Recorded};
 use loadgen_core::report::Document;
 use loadgen_core::report::page::LivePage;
+use serde::Deserialize;
+use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::access::Access;
+use crate::screen::Screen;
 
 /// So many may look at a time.
 pub(super) const MOST_VIEWERS: usize = 32;
@@ -18,7 +22,7 @@ pub(super) const MOST_VIEWERS: usize = 32;
 #[derive(Debug)]
 pub(super) enum Told {
     /// The page is that of this run from now on.
-    Run(Box<Dashboard>),
+    Run(Box<Dashboard>, Steered),
     /// Its load has begun.
     Begun,
     Recorded(Box<Recorded>),
@@ -26,6 +30,14 @@ pub(super) enum Told {
     Failed(String),
     /// That was all.
     End,
+}
+
+/// A run that can be told things.
+#[derive(Debug)]
+pub(super) struct Steered {
+    pub(super) control: Control,
+    /// Where it is said what it was told.
+    pub(super) screen: Screen,
 }
 
 /// What the server shares with whoever looks, and with the run.
@@ -44,6 +56,8 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 struct Stage {
     dashboard: Option<Box<Dashboard>>,
+    /// The run, while it takes anything.
+    steered: Option<Steered>,
     /// Counts what was shown.
     number: u64,
     /// What differs from the number before, where that can be told.
@@ -88,8 +102,9 @@ impl Shared {
         let stage = &mut *self.stage();
         let change = match (told, &mut stage.dashboard) {
             (Told::End, _) => return None,
-            (Told::Run(dashboard), place) => {
+            (Told::Run(dashboard, steered), place) => {
                 *place = Some(dashboard);
+                stage.steered = Some(steered);
                 None
             }
             (_, None) => None,
@@ -98,11 +113,15 @@ impl Shared {
                 None
             }
             (Told::Recorded(recorded), Some(dashboard)) => {
-                let change = dashboard.advance(*recorded);
+                let control = stage.steered.as_ref().map(|it| &it.control);
+                let standing = control.map(Control::standing).unwrap_or_default();
+                let is_paused = !standing.is_empty() && standing.iter().all(|it| it.paused);
+                let change = dashboard.advance(*recorded, is_paused);
                 self.is_behind.store(false, Ordering::Release);
                 Some(change.into())
             }
             (Told::Over(document), Some(dashboard)) => {
+                stage.steered = None;
                 // Nobody would come to see it.
                 if is_looked_at {
                     dashboard.conclude(&document);
@@ -110,6 +129,7 @@ impl Shared {
                 None
             }
             (Told::Failed(why), Some(dashboard)) => {
+                stage.steered = None;
                 dashboard.fail(&why);
                 None
             }
@@ -138,6 +158,52 @@ impl Shared {
         });
         (number, message)
     }
+}
+
+impl Shared {
+    /// How the run stands, for the page: what it can be told.
+    pub(super) fn standing(&self) -> Utf8Bytes {
+        let stage = self.stage();
+        let standing = stage.steered.as_ref().map(|it| it.control.standing());
+        json!({ "standing": standing }).to_string().into()
+    }
+
+    /// Has the run do what somebody asks for in a message, and answers in words.
+    pub(super) fn steer(&self, message: &str) -> Utf8Bytes {
+        let asked: Asked = match serde_json::from_str(message) {
+            Ok(asked) => asked,
+            Err(error) => {
+                let why = format!("expected `{{\"id\": 1, \"change\": …}}`: {error}");
+                return json!({ "id": 0, "refused": why }).to_string().into();
+            }
+        };
+        let stage = self.stage();
+        let done = match &stage.steered {
+            None => Err("the run takes nothing any more".to_owned()),
+            Some(Steered { control, screen }) => {
+                let change = Change::try_from(asked.change);
+                let done = change.and_then(|it| control.change(&it));
+                if let Ok(done) = &done {
+                    screen.say(&format!("from the page: {done}"));
+                }
+                done.map_err(|refused| refused.to_string())
+            }
+        };
+        let answer = match done {
+            Ok(done) => json!({ "id": asked.id, "done": done }),
+            Err(why) => json!({ "id": asked.id, "refused": why }),
+        };
+        answer.to_string().into()
+    }
+}
+
+/// What a page asks for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    /// Comes back with the answer.
+    id: u64,
+    change: Value,
 }
 
 /// The number of what is on show; closed once there is nothing more.

@@ -10,7 +10,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Error, Message, Utf8Bytes};
 
 use super::stage::{Numbers, Shared};
 
@@ -63,6 +63,7 @@ where
     let mut pings = interval(PING_EVERY);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut has = None;
+    let mut standing = Utf8Bytes::default();
     numbers.mark_changed();
     loop {
         let message = tokio::select! {
@@ -76,7 +77,7 @@ where
             }
             _ = pings.tick() => Some(Message::Ping(Vec::new().into())),
             heard = socket.next() => match heard {
-                Some(Ok(message)) => match heed(&message) {
+                Some(Ok(message)) => match heed(&message, shared) {
                     Ok(answer) => answer,
                     Err(end) => return end,
                 },
@@ -84,8 +85,19 @@ where
                 None => return End::Gone,
             },
         };
-        let Some(message) = message else { continue };
-        match timeout(TAKEN_WITHIN, socket.send(message)).await {
+        // What changes with whatever was just told, or heard.
+        let stands = shared.standing();
+        let stands = (stands != standing).then(|| {
+            standing = stands.clone();
+            Message::Text(stands)
+        });
+        let send = async {
+            for message in message.into_iter().chain(stands) {
+                socket.send(message).await?;
+            }
+            Ok::<_, Error>(())
+        };
+        match timeout(TAKEN_WITHIN, send).await {
             Ok(Ok(())) => {}
             _ => return End::Gone,
         }
@@ -93,10 +105,13 @@ where
 }
 
 /// What is answered to a message.
-fn heed(message: &Message) -> Result<Option<Message>, End> {
+fn heed(message: &Message, shared: &Shared) -> Result<Option<Message>, End> {
     match message {
-        Message::Text(_) => Err(End::Close(CloseCode::Policy, "nothing is taken here")),
-        Message::Binary(_) => Err(End::Close(CloseCode::Unsupported, "only text is taken here")),
+        Message::Text(asked) => Ok(Some(Message::Text(shared.steer(asked)))),
+        Message::Binary(_) => Err(End::Close(
+            CloseCode::Unsupported,
+            "only text is taken here",
+        )),
         Message::Close(_) => Err(End::Gone),
         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(None),
     }

@@ -37,11 +37,7 @@ pub struct Dashboard {
 }
 
 impl Dashboard {
-    pub(super) fn new(
-        scenarios: &[ScenarioPlan],
-        context: Context,
-        spent: Arc<AtomicU64>,
-    ) -> Self {
+    pub(super) fn new(scenarios: &[ScenarioPlan], context: Context, spent: Arc<AtomicU64>) -> Self {
         let writer = Writer::new();
         let extent = Extent::of(scenarios);
         Self {
@@ -66,12 +62,12 @@ impl Dashboard {
     }
 
     /// Takes what was recorded. Gives the message of what has changed since the last one that was given, for whoever
-    /// has that.
-    pub fn advance(&mut self, recorded: Recorded) -> String {
+    /// has that. `is_paused` says whether somebody has paused the whole run.
+    pub fn advance(&mut self, recorded: Recorded, is_paused: bool) -> String {
         let at = recorded.at;
         let (mut record, from) = self.record(recorded);
         let mut document = report::build_so_far(&record, self.context.clone(), &from);
-        let progress = self.extent.progress(at, &record);
+        let progress = self.extent.progress(at, &record, is_paused);
         let scenarios = document.scenarios.iter_mut().zip(&mut record.scenarios);
         for (((scenario, record), series), from) in scenarios.zip(&mut self.series).zip(&from) {
             series.recorded = mem::take(&mut record.series);

@@ -134,14 +134,7 @@ fn of(record: &RunRecord, mut context: Context, from: Option<&[usize]>) -> Docum
         .collect();
     let secrets = Secrets::mask_in(&mut context.plan);
     let cores = context.host.cores;
-    let mut verdict = verdict_on(
-        record,
-        &judged,
-        &on_tags,
-        &expected,
-        cores,
-        from.is_some(),
-    );
+    let mut verdict = verdict_on(record, &judged, &on_tags, &expected, cores, from.is_some());
     verdict.warnings.extend(unverified(&context.plan));
     verdict
         .warnings

@@ -22,7 +22,7 @@ pub(crate) use self::parts::{ChapterPart, Parts, Writer};
 /// Its look, and what draws the charts.
 const STYLE: &str = include_str!("page.css");
 macro_rules! script {
-    ($begins:literal) => {
+    ($($own:literal),+) => {
         concat!(
             include_str!("script/carried.js"),
             include_str!("script/numbers.js"),
@@ -34,13 +34,13 @@ macro_rules! script {
             include_str!("script/connections.js"),
             include_str!("script/chart.js"),
             include_str!("script/page.js"),
-            include_str!($begins),
+            $(include_str!($own)),+
         )
     };
 }
 /// Of a page that carries its document, and of one that is brought it.
 const SCRIPT: &str = script!("script/report.js");
-const LIVE_SCRIPT: &str = script!("script/live.js");
+const LIVE_SCRIPT: &str = script!("script/become.js", "script/steer.js", "script/live.js");
 /// The library that draws, deflated and in base64.
 const CHARTS: &str = include_str!(concat!(env!("OUT_DIR"), "/echarts.txt"));
 
@@ -80,7 +80,10 @@ pub struct LivePage {
 }
 
 impl LivePage {
-    /// The page. Its script opens a WebSocket at `/live` and takes what a [`Dashboard`](crate::live::Dashboard) makes.
+    /// The page. Its script opens a WebSocket at `/live` and takes what a [`Dashboard`](crate::live::Dashboard) makes, in
+    /// messages of text; and beside it `{"standing": […]}`, the [standing](crate::engine::Standing) of the scenarios, or
+    /// `null` where the run takes nothing. It sends `{"id": N, "change": …}`, a [change](crate::engine::Change), and is
+    /// answered `{"id": N, "done": "…"}` or `{"id": N, "refused": "…"}`, in words.
     #[must_use]
     pub fn new() -> Self {
         let writer = Writer::new();

@@ -29,9 +29,9 @@ pub(super) use self::checks::Checks;
 pub(super) use self::comparison::{ComparisonView, of_spread};
 pub(super) use self::overview::title;
 #[cfg(feature = "page")]
-pub(super) use self::page::{Chapter, Page};
-#[cfg(feature = "page")]
 pub(crate) use self::page::Progress;
+#[cfg(feature = "page")]
+pub(super) use self::page::{Chapter, Page};
 use super::document::{
     Answer, Document, Expectation, FailureClass, Scenario, Status, ThresholdResult,
 };

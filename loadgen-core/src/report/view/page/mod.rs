@@ -158,7 +158,12 @@ impl Page {
     /// All of a document that a page shows.
     pub(in crate::report) fn of(document: &Document) -> Self {
         let verdict = Verdict::of(Headline::of(document));
-        Self::with(document, verdict, judged::Stand::Final, Some(Self::plan(document)))
+        Self::with(
+            document,
+            verdict,
+            judged::Stand::Final,
+            Some(Self::plan(document)),
+        )
     }
 
     /// What a page shows of a run that has come so far: all that can be said without a verdict, and without the

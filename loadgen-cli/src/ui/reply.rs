@@ -82,7 +82,12 @@ pub(super) async fn guarded(mut response: Response) -> Response {
             "same-origin",
         ),
     ];
+    let is_answered = response.status() != StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();
+    if is_answered {
+        // Nobody keeps others waiting by asking for nothing more.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
     for (name, value) in FIELDS {
         headers.insert(name, HeaderValue::from_static(value));
     }

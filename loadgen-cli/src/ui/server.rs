@@ -34,6 +34,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long the end of a run waits for those who look to take its last word.
 const LAST_WORD_WITHIN: Duration = Duration::from_secs(2);
+/// How long the report of a run is shown before the next run, so that whoever looks has it. The run waits for nobody.
+const REPORT_FOR: Duration = Duration::from_secs(1);
 
 #[derive(Clone)]
 struct App {
@@ -82,7 +84,12 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, told: UnboundedReceiv
 
 /// Shows what it is told, until that is the end.
 async fn follow(shared: &Shared, mut told: UnboundedReceiver<Told>, show: &watch::Sender<u64>) {
+    let mut has_report = false;
     while let Some(told) = told.recv().await {
+        if has_report && matches!(told, Told::Run(..)) && shared.is_looked_at() {
+            tokio::time::sleep(REPORT_FOR).await;
+        }
+        has_report = matches!(told, Told::Over(_));
         match shared.show(told) {
             Some(number) => show.send_replace(number),
             None => return,
@@ -115,7 +122,6 @@ async fn answer(stream: TcpStream, router: Router) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_WITHIN)
         .max_buf_size(MOST_HEADER)
-        .keep_alive(false)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
         .with_upgrades();
     let _ = tokio::time::timeout(ANSWER_WITHIN, connection).await;

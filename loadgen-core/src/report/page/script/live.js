@@ -37,8 +37,19 @@ let turn = Promise.resolve();
 let resolveReady;
 const ready = new Promise((resolve) => { resolveReady = resolve; });
 
+// The report of a run, to be saved still when there is another one.
+let report = null;
+function offerEarlier() {
+  const save = element("button", { type: "button", text: `Save the report of ${report.run}` });
+  const all = document.getElementById("earlier");
+  all.append(save, " ");
+  offerToSave(save, "text/html", report.text, `${report.run}.html`);
+  report = null;
+}
+
 function take(message) {
   const isOther = message.run !== run;
+  if (isOther && report) offerEarlier();
   run = message.run;
   phase = message.phase;
   document.title = message.title;
@@ -48,8 +59,9 @@ function take(message) {
   const known = isOther || !newest ? [] : newest.scenarios;
   const result = message.over?.result ?? { run: { id: run }, scenarios: merged(known, message.scenarios) };
   if (message.over) {
-    offerToSave("save-report", "text/html", message.over.report, `${run}.html`);
-    offerToSave("save", "application/json", JSON.stringify(result), `${run}.json`);
+    report = { run, text: message.over.report };
+    offerToSave(document.getElementById("save-report"), "text/html", report.text, `${run}.html`);
+    offerToSave(document.getElementById("save"), "application/json", JSON.stringify(result), `${run}.json`);
   } else {
     document.getElementById("save").parentElement.hidden = true;
   }

@@ -29,8 +29,7 @@ function render(result) {
 }
 
 // Has a button save a text in a file.
-function offerToSave(id, type, text, name) {
-  const button = document.getElementById(id);
+function offerToSave(button, type, text, name) {
   button.parentElement.hidden = false;
   button.onclick = () => {
     const link = element("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });

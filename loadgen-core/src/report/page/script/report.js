@@ -3,7 +3,7 @@
 const ready = carriedJson().then(async (json) => {
   findCharts();
   await render(JSON.parse(json));
-  offerToSave("save", "application/json", json, `${newest.run.id}.json`);
+  offerToSave(document.getElementById("save"), "application/json", json, `${newest.run.id}.json`);
   drawRest();
 });
 

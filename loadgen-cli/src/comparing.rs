@@ -79,7 +79,7 @@ pub(crate) enum ComparingError {
 fn with_hint(error: &CompareError) -> String {
     let hint = match error {
         CompareError::Unlike { .. } => {
-            "\n`--force` compares them all the same, `--force=machine`, `=plan` or `=invalid` in spite of that alone"
+            "\n`--force` compares them all the same, `--force=machine`, `=plan`, `=invalid` or `=changed` in spite of that alone"
         }
         _ => "",
     };

@@ -379,6 +379,7 @@ fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
         steps,
         tags: plan.tags.clone().into_iter().collect(),
         targets: plan.targets.iter().map(ToString::to_string).collect(),
+        switches_targets: true,
         lasting: plan.protocol.lasts_as_load(),
         retries: matches!(&plan.protocol, ProtocolPlan::Grpc(it) if it.retry.is_some()),
         thresholds: plan.thresholds.clone(),

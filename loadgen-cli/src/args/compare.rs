@@ -54,7 +54,7 @@ pub(crate) struct CompareFlags {
         help_heading = "Comparing"
     )]
     pub(crate) within: Option<f64>,
-    /// Compare runs of unlike plans or machines, or invalid ones, all the same
+    /// Compare runs of unlike plans or machines, invalid ones, or ones that were changed by hand all the same
     #[arg(long, value_name = "WHAT", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "all", action = ArgAction::Append, help_heading = "Comparing")]
     pub(crate) force: Vec<Force>,
 }
@@ -70,6 +70,8 @@ pub(crate) enum Force {
     Machine,
     /// Runs that are invalid
     Invalid,
+    /// Runs that somebody changed while they were under way
+    Changed,
 }
 
 impl CompareFlags {
@@ -79,10 +81,16 @@ impl CompareFlags {
         options.within = self.within.unwrap_or(options.within);
         options.limits.clone_from(&self.limits);
         let overlooked = self.force.iter().flat_map(|it| match it {
-            Force::All => &[Unlike::Plan, Unlike::Machine, Unlike::Invalid][..],
+            Force::All => &[
+                Unlike::Plan,
+                Unlike::Machine,
+                Unlike::Invalid,
+                Unlike::Changed,
+            ][..],
             Force::Plan => &[Unlike::Plan],
             Force::Machine => &[Unlike::Machine],
             Force::Invalid => &[Unlike::Invalid],
+            Force::Changed => &[Unlike::Changed],
         });
         options.overlook = overlooked.copied().collect();
         options

@@ -10,7 +10,6 @@ use tokio::task::JoinSet;
 
 use super::lane::{Lane, Pass};
 use super::slot::UserSlot;
-use crate::cap::Cap;
 use crate::clock::nanos;
 use crate::schedule::{ClosedModel, Limit, UserStage, needed_at};
 use crate::workload::{UserId, Workload};
@@ -29,7 +28,6 @@ pub(super) struct Shared {
     left: AtomicU64,
     /// Iterations that may start, those of the warm-up included, where there is an end to that.
     may_start: Option<AtomicU64>,
-    limiter: Option<Cap>,
     chunk: u64,
 }
 
@@ -42,7 +40,6 @@ impl Shared {
         Arc::new(Self {
             left: AtomicU64::new(total),
             may_start: most_iterations.map(AtomicU64::new),
-            limiter: model.rate_limit.map(Cap::new),
             chunk: (total / (u64::from(model.users.max(1)) * 8)).clamp(1, 64),
         })
     }
@@ -67,6 +64,25 @@ impl Shared {
             Err(_) => 0,
         }
     }
+
+    fn has_left(&self) -> bool {
+        self.left.load(Ordering::Relaxed) > 0
+    }
+
+    /// Gives back what was claimed and is not started here.
+    fn give_back(&self, claimed: u64) {
+        self.left.fetch_add(claimed, Ordering::Relaxed);
+    }
+}
+
+/// Whether a user may start now.
+enum Turn {
+    /// It may.
+    Comes,
+    /// Nothing new will start, or not of this user by the plan.
+    Never,
+    /// Something has changed meanwhile.
+    LooksAgain,
 }
 
 /// One worker's part of a closed model.
@@ -143,14 +159,7 @@ impl<W: Workload> Part<W> {
         let (mut number, mut measured_so_far, mut burst) = (0, 0, 0);
         let mut ready = core.rest_until(timeline.begin).await;
         while ready && !core.halted() {
-            if let Limit::Stages(stages) = &self.model.limit
-                && !self.wait_for_turn(user, stages).await
-            {
-                break;
-            }
-            if let Some(limiter) = &self.shared.limiter
-                && !self.wait_for_limiter(limiter).await
-            {
+            if !self.comes_to_start(user, &mut session).await {
                 break;
             }
             let start = core.clock.now();
@@ -162,11 +171,13 @@ impl<W: Workload> Part<W> {
                 // Its own share may be done; that of all users means the end for everyone.
                 if matches!(self.model.limit, Limit::Iterations(_)) {
                     core.begin_ending(start);
+                    core.steering.exhaust();
                 }
                 break;
             }
             if !self.shared.start_one() {
                 core.begin_ending(start);
+                core.steering.exhaust();
                 break;
             }
             if measured {
@@ -227,37 +238,118 @@ impl<W: Workload> Part<W> {
         }
     }
 
-    /// Waits until the stages have room for this user. False when that will not be.
-    async fn wait_for_turn(&self, user: UserId, stages: &[UserStage]) -> bool {
+    /// Waits until this user may start: nobody has it rest, the stages have room for it, and the limit gives it a
+    /// turn. False when that will not be.
+    #[inline]
+    async fn comes_to_start(&self, user: UserId, session: &mut Option<W::Session>) -> bool {
+        let core = &*self.lane.core;
+        loop {
+            if core.is_held(user) {
+                match self.rest(user).await {
+                    Turn::Comes => return true,
+                    Turn::LooksAgain => {}
+                    Turn::Never => return false,
+                }
+            }
+            if let Limit::Stages(stages) = &self.model.limit
+                && core.users_told().is_none()
+            {
+                match self.wait_for_turn(user, stages).await {
+                    Some(Turn::Comes) => {}
+                    Some(Turn::LooksAgain) => continue,
+                    Some(Turn::Never) => {
+                        if !self.wait_to_be_recalled(user, session.take()).await {
+                            return false;
+                        }
+                        continue;
+                    }
+                    None => return false,
+                }
+            }
+            if core.is_limited() && !self.wait_for_limiter(user).await {
+                return false;
+            }
+            // A turn that came during a pause is lost: after it, they come one after the other again.
+            if !core.is_held(user) {
+                return true;
+            }
+        }
+    }
+
+    /// Rests for as long as somebody says so. Comes where others have handed out all that is left but for what was
+    /// given back here.
+    async fn rest(&self, user: UserId) -> Turn {
+        let core = &*self.lane.core;
+        self.shared.give_back(self.claimed.take());
+        while core.is_held(user) {
+            if core.ending_since().is_some() {
+                return Turn::Never;
+            }
+            if core.steering.is_exhausted() {
+                match (self.shared.has_left(), core.is_paused()) {
+                    (false, _) => return Turn::Never,
+                    (true, false) => return Turn::Comes,
+                    (true, true) => {}
+                }
+            }
+            core.halt.notified().await;
+        }
+        Turn::LooksAgain
+    }
+
+    /// Waits until the stages have room for this user. `None` when nothing new will start.
+    async fn wait_for_turn(&self, user: UserId, stages: &[UserStage]) -> Option<Turn> {
         let core = &*self.lane.core;
         let from = core.timeline.measure_from;
         let into = core.clock.now().saturating_sub(from);
         match needed_at(stages, user.0, into) {
-            Some(at) if at <= into => true,
-            Some(at) => core.rest_until(from.saturating_add(at)).await,
-            None => false,
+            Some(at) if at <= into => Some(Turn::Comes),
+            Some(at) => {
+                let rests = core.rest_until_told(from.saturating_add(at)).await;
+                rests.then_some(Turn::LooksAgain)
+            }
+            None => Some(Turn::Never),
         }
     }
 
-    /// Waits until the rate limit lets one more start. False when the lane drains before.
-    async fn wait_for_limiter(&self, limiter: &Cap) -> bool {
+    /// The plan has no use for this user any more. Waits for somebody who has. False when nobody will.
+    async fn wait_to_be_recalled(&self, user: UserId, session: Option<W::Session>) -> bool {
+        let core = &*self.lane.core;
+        self.lane.close(session).await;
+        while core.users_told().is_none_or(|users| user.0 >= users) {
+            if core.ending_since().is_some() {
+                return false;
+            }
+            core.halt.notified().await;
+        }
+        true
+    }
+
+    /// Waits until the rate limit lets one more start, or somebody has the user rest. False when nothing new will
+    /// start.
+    async fn wait_for_limiter(&self, user: UserId) -> bool {
         let core = &*self.lane.core;
         // Closed when nothing new will start: cheaper than for each user to listen for that too.
         let Ok(_turn) = self.turn.acquire().await else {
             return false;
         };
-        loop {
-            let Err(wait) = limiter.take() else {
+        while !core.is_held(user) {
+            let Err(wait) = core.take_turn() else {
                 return true;
             };
             let until = core.clock.now().saturating_add(nanos(wait));
             let until = core.timeline.plan_end.map_or(until, |end| until.min(end));
-            if !core.rest_until(until).await {
+            if !core.rest_until_told(until).await {
                 return false;
             }
-            if core.timeline.plan_end.is_some_and(|end| until >= end) {
+            if core
+                .timeline
+                .plan_end
+                .is_some_and(|end| core.clock.now() >= end)
+            {
                 return false;
             }
         }
+        true
     }
 }

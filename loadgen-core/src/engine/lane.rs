@@ -16,6 +16,7 @@ use super::event::Phase;
 use super::slot::{Cut, Slots, UserSlot};
 use super::spec::ScenarioSpec;
 use super::stopper::{Stop, Stopper};
+use crate::cap::Cap;
 use crate::clock::{Clock, Nanos, nanos};
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
@@ -80,6 +81,8 @@ pub(super) struct LaneCore {
     paused: Cell<bool>,
     /// Users from this one on are to rest; `None` where nobody said so.
     users_told: Cell<Option<u32>>,
+    /// The most iterations a second of a closed model, where there is such a limit.
+    limiter: RefCell<Option<Arc<Cap>>>,
     stop: Cell<Stop>,
     /// Whether a stop was asked for, rather than that the plan is over.
     stopped: Cell<bool>,
@@ -116,6 +119,7 @@ impl LaneCore {
         let look_again = (nanos(spec.timeout) / 50).clamp(1_000_000, 100_000_000);
         let slots = Slots::new(nanos(spec.timeout));
         let has_beginning = spec.has_beginning();
+        let limiter = steering.told().limiter;
         let open_within = spec.open_within.unwrap_or_default().max(spec.timeout);
         Self {
             spec,
@@ -129,6 +133,7 @@ impl LaneCore {
             heard: Cell::new(0),
             paused: Cell::new(false),
             users_told: Cell::new(None),
+            limiter: RefCell::new(limiter),
             stop: Cell::new(Stop::No),
             stopped: Cell::new(false),
             drain_until: Cell::new(None),
@@ -217,13 +222,24 @@ impl LaneCore {
             let told = self.steering.told();
             self.paused.set(told.paused);
             self.users_told.set(told.users);
+            self.limiter.replace(told.limiter);
             self.halt.notify_waiters();
         }
     }
 
-    /// How often somebody told something, as far as it is known here.
-    pub(super) fn heard(&self) -> u64 {
-        self.heard.get()
+    /// Whether a closed model has a cap on its iterations.
+    pub(super) fn is_limited(&self) -> bool {
+        self.limiter.borrow().is_some()
+    }
+
+    /// Takes a turn of that, or says how long to wait before asking again.
+    pub(super) fn take_turn(&self) -> Result<(), Duration> {
+        let limiter = self.limiter.borrow();
+        limiter.as_ref().map_or(Ok(()), |it| it.take())
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.paused.get()
     }
 
     /// How many users a closed model is told to have, if somebody said so.
@@ -235,17 +251,6 @@ impl LaneCore {
     #[inline]
     pub(super) fn is_held(&self, user: UserId) -> bool {
         self.paused.get() || self.users_told.get().is_some_and(|users| user.0 >= users)
-    }
-
-    /// Waits until a user may go on that is to rest. False when nothing new will start.
-    pub(super) async fn held(&self, user: UserId) -> bool {
-        while self.is_held(user) {
-            if self.ending_since().is_some() || self.steering.is_exhausted() {
-                return false;
-            }
-            self.halt.notified().await;
-        }
-        true
     }
 
     /// Whether an answer was owed to what is given up at this age. Not at once where somebody stopped

@@ -10,10 +10,11 @@ use std::task::{Poll, Waker};
 
 use tokio::task::JoinSet;
 
+use super::control::steering::{Steering, To, Turn};
 use super::lane::{Lane, Pass};
 use crate::clock::{Nanos, nanos};
 use crate::pacer::Pacer;
-use crate::record::{Started, Unanswered, Waited};
+use crate::record::{LONG_SILENCE, Started, Unanswered, Waited};
 use crate::schedule::{Arrivals, OpenModel, RateStage, Share, WhenBusy};
 use crate::workload::{UserId, Workload};
 
@@ -89,6 +90,7 @@ pub(super) async fn run<W: Workload>(
         when_busy: model.when_busy,
         share,
         in_line: 0,
+        turns: Turns::default(),
     };
     let timeline = core.timeline;
     if !core.spec.warm_up.is_zero() {
@@ -99,18 +101,14 @@ pub(super) async fn run<W: Workload>(
             to: rate,
         };
         let arrivals = Arrivals::new(&[stage], model.spacing, share, seed ^ 1);
-        crew.dispatch(&mut pacer, timeline.begin, arrivals).await?;
+        crew.dispatch(&mut pacer, timeline.begin, timeline.measure_from, arrivals)
+            .await?;
     }
     let arrivals = Arrivals::new(&model.stages, model.spacing, share, seed);
-    let is_out = crew
-        .dispatch(&mut pacer, timeline.measure_from, arrivals)
+    // A plan ends when its time is over, not when its last arrival is out.
+    let end = timeline.plan_end.unwrap_or(timeline.measure_from);
+    crew.dispatch(&mut pacer, timeline.measure_from, end, arrivals)
         .await?;
-    if let Some(end) = timeline.plan_end
-        && !is_out
-    {
-        // A plan ends when its time is over, not when its last arrival is out.
-        core.rest_until(end).await;
-    }
     core.begin_drain(core.clock.now());
     part.no_more.set(true);
     part.wake_everyone();
@@ -129,36 +127,82 @@ struct Crew<W: Workload> {
     share: Share,
     /// How many have been put in line here.
     in_line: u64,
+    turns: Turns,
+}
+
+/// What arrivals were told to do, as far as it is known here.
+#[derive(Debug, Default)]
+struct Turns {
+    version: u64,
+    all: Vec<Turn>,
+    /// How many of them were done.
+    done: usize,
+    /// Whether arrivals are withheld.
+    paused: bool,
+}
+
+impl Turns {
+    /// Whether something was told that is not known here.
+    #[inline]
+    fn are_behind(&self, steering: &Steering) -> bool {
+        steering.version() != self.version
+    }
+
+    /// Hears what there is to do. Whether there is anything new.
+    #[inline]
+    fn listen(&mut self, steering: &Steering) -> bool {
+        let version = steering.version();
+        let is_new = version != self.version;
+        if is_new {
+            self.version = version;
+            self.all = steering.told().turns;
+        }
+        is_new
+    }
+
+    /// The next that is to be done.
+    #[inline]
+    fn next(&self) -> Option<Turn> {
+        self.all.get(self.done).copied()
+    }
 }
 
 impl<W: Workload> Crew<W> {
-    /// Hands out arrivals as they fall due, until there are none or the lane halts. Whether more would have
-    /// come than may start.
+    /// Hands out arrivals as they fall due, until `until` or until the lane halts, or until as many were
+    /// handed out as may start.
     async fn dispatch(
         &mut self,
         pacer: &mut Pacer,
         origin: Nanos,
-        arrivals: Arrivals,
-    ) -> io::Result<bool> {
+        until: Nanos,
+        mut arrivals: Arrivals,
+    ) -> io::Result<()> {
         let part = Rc::clone(&self.part);
         let core = &*part.lane.core;
         let late_after = nanos(core.spec.late_after);
         let together = if pacer.is_busy() { 0 } else { TOGETHER };
         let (mut burst, mut last_due, mut now) = (0, 0, core.clock.now());
         let most = core.spec.most_iterations.unwrap_or(u64::MAX);
-        for due in arrivals {
-            if number(self.share, self.in_line) >= most {
-                return Ok(true);
+        loop {
+            // What is next: an arrival, something that somebody told, or the end.
+            let arrival = arrivals.due().map(|due| origin.saturating_add(due));
+            if arrival.is_some() && number(self.share, self.in_line) >= most {
+                return Ok(());
             }
-            let due = origin.saturating_add(due);
+            let next = arrival.unwrap_or(until);
+            let turn = self
+                .turns
+                .next()
+                .filter(|it| it.at <= next && it.at < until);
+            let due = turn.map_or(next, |it| it.at);
             if now < due {
                 now = core.clock.now();
             }
-            while now < due {
+            while now < due && !self.turns.are_behind(&core.steering) {
                 if core.halted() {
-                    return Ok(false);
+                    return Ok(());
                 }
-                let close_by = due - last_due < together;
+                let close_by = due.saturating_sub(last_due) < together;
                 let wake_at = if close_by { due + together } else { due };
                 tokio::select! {
                     set = pacer.until(wake_at) => set?,
@@ -172,6 +216,18 @@ impl<W: Workload> Crew<W> {
                     tokio::task::yield_now().await;
                 }
             }
+            // An arrival that is due after a turn has to wait for it, however late that was heard of.
+            if self.turns.listen(&core.steering) {
+                continue;
+            }
+            match (turn, arrival) {
+                (Some(turn), _) => {
+                    self.turn(turn, origin, &mut arrivals);
+                    continue;
+                }
+                (None, None) => return Ok(()),
+                (None, Some(_)) => arrivals.advance(),
+            }
             last_due = due;
             self.hand_out(due, now);
             burst += 1;
@@ -180,11 +236,23 @@ impl<W: Workload> Crew<W> {
                 tokio::task::yield_now().await;
                 now = core.clock.now();
                 if core.halted() {
-                    return Ok(false);
+                    return Ok(());
                 }
             }
         }
-        Ok(false)
+    }
+
+    /// Does what somebody told.
+    fn turn(&mut self, turn: Turn, origin: Nanos, arrivals: &mut Arrivals) {
+        self.turns.done += 1;
+        match turn.to {
+            To::Rate(per_second) => arrivals.turn(turn.at.saturating_sub(origin), per_second),
+            To::Resume => self.turns.paused = false,
+            To::Pause => {
+                self.turns.paused = true;
+                self.in_line -= self.part.withhold_line();
+            }
+        }
     }
 
     /// Puts an arrival in line and sees to it that a user comes for it, if there is a free one.
@@ -195,6 +263,12 @@ impl<W: Workload> Crew<W> {
         let measured = due >= core.timeline.measure_from;
         if measured {
             core.recorder.planned(1);
+        }
+        if self.turns.paused {
+            if measured {
+                core.recorder.withheld(1);
+            }
+            return;
         }
         let parked = part.idle.borrow_mut().pop();
         let had_user = match parked {
@@ -377,6 +451,35 @@ impl<W: Workload> Part<W> {
                 recorder.dropped_unanswered(&Unanswered::in_line(due, free_since));
             }
         }
+    }
+
+    /// What stands in line when a scenario is paused does not start any more, or it would wait for as long as that is
+    /// and come at once after it. What the service has kept waiting for long already is owed by it all the same, as
+    /// at a stop. How many there were.
+    fn withhold_line(&self) -> u64 {
+        let core = &*self.lane.core;
+        let now = core.clock.now();
+        let mut line = self.line.borrow_mut();
+        let count = line.len() as u64;
+        for arrival in line.drain(..) {
+            if arrival.due < core.timeline.measure_from {
+                continue;
+            }
+            let is_owed = now.saturating_sub(arrival.due) >= LONG_SILENCE;
+            match (arrival.in_line_since, core.spec.lasting) {
+                (Some(_), true) => {
+                    core.recorder.dropped(1);
+                    core.recorder.dropped_kept();
+                }
+                (Some(_), false) if is_owed => {
+                    core.recorder.dropped(1);
+                    let unanswered = Unanswered::in_line(arrival.due, now);
+                    core.recorder.dropped_unanswered(&unanswered);
+                }
+                _ => core.recorder.withheld(1),
+            }
+        }
+        count
     }
 
     /// What is still in line when the run has ended will never start. Where no user was free for it,

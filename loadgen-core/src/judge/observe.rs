@@ -15,14 +15,14 @@ pub(super) fn observed(metric: &Metric, record: &ScenarioRecord, unit: Unit) -> 
             let bad = ledger.failed + record.unanswered;
             percent(bad, ledger.completed + bad)
         }
-        Metric::Unanswered => share_of(record.unanswered, ledger.planned, unit),
+        Metric::Unanswered => share_of(record.unanswered, ledger.wanted(), unit),
         Metric::Silence => {
             let longest = record.silence.longest.length;
             (ledger.started > 0).then(|| in_unit(longest.as_nanos() as f64, unit))
         }
         Metric::Throughput => rate_of(ledger.completed, record, unit),
         Metric::Ledger(word) => match (unit, word.whole()) {
-            (Unit::Percent, Some(whole)) => percent(entry(*word, ledger), entry(whole, ledger)),
+            (Unit::Percent, Some(whole)) => percent(entry(*word, ledger), whole_of(whole, ledger)),
             _ => Some(entry(*word, ledger) as f64),
         },
         Metric::Series(..) => time(metric, record, unit),
@@ -152,8 +152,16 @@ fn entry(word: LedgerWord, ledger: &Ledger) -> u64 {
         LedgerWord::Completed => ledger.completed,
         LedgerWord::Failed => ledger.failed,
         LedgerWord::Interrupted => ledger.interrupted,
-        LedgerWord::Dropped => ledger.dropped,
+        LedgerWord::Dropped => ledger.missed(),
         LedgerWord::Late => ledger.late,
+    }
+}
+
+/// The same as what others are a share of: of what somebody withheld nothing was to become.
+fn whole_of(word: LedgerWord, ledger: &Ledger) -> u64 {
+    match word {
+        LedgerWord::Planned => ledger.wanted(),
+        _ => entry(word, ledger),
     }
 }
 

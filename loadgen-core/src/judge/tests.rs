@@ -33,6 +33,7 @@ fn record() -> ScenarioRecord {
             interrupted: 1,
             dropped: 10,
             late: 99,
+            withheld: 0,
         },
         elapsed: Duration::from_secs(2),
         started_in_time: 990,
@@ -263,4 +264,20 @@ fn the_only_steps_figures_are_the_iterations() {
     );
     let max: Threshold = "steps.hello.response_time.max < 2ms".parse().unwrap();
     assert!(judge_one(&max, &record).holds);
+}
+
+/// What somebody withheld was to become nothing: it is no share of the plan, and no lack of it.
+#[test_case("planned == 1000", 1000.0)]
+#[test_case("dropped == 2", 2.0)]
+#[test_case("dropped < 1%", 2.0 * 100.0 / 992.0)]
+#[test_case("started > 99%", 990.0 * 100.0 / 992.0)]
+#[test_case("unanswered < 1%", 100.0 / 992.0)]
+fn what_was_withheld_is_left_out(condition: &str, observed: f64) {
+    let mut record = record();
+    record.ledger.withheld = 8;
+    record.unanswered = 1;
+    let judged = judge_one(&condition.parse().unwrap(), &record);
+    let found = judged.observed.unwrap();
+    assert!((found - observed).abs() < 1e-9, "{found}");
+    assert!(judged.holds);
 }

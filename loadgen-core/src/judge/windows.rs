@@ -141,7 +141,7 @@ fn figure(metric: &Metric, unit: Unit) -> Option<Figure> {
         ),
         Metric::Throughput => Figure::Rate(Count::Completed),
         Metric::Ledger(word) => {
-            let whole = word.whole().map(|it| vec![of_ledger(it)]);
+            let whole = word.whole().map(|it| vec![whole_of_ledger(it)]);
             counted(of_ledger(*word), whole.unwrap_or_default())
         }
         Metric::Series(series, statistic) => times(Times::Scenario(times_of(*series)), *statistic),
@@ -216,6 +216,14 @@ fn of_ledger(word: LedgerWord) -> Count {
         LedgerWord::Interrupted => Count::Interrupted,
         LedgerWord::Dropped => Count::Dropped,
         LedgerWord::Late => Count::Late,
+    }
+}
+
+/// The same as what others are a share of: of what somebody withheld nothing was to become.
+fn whole_of_ledger(word: LedgerWord) -> Count {
+    match word {
+        LedgerWord::Planned => Count::Wanted,
+        _ => of_ledger(word),
     }
 }
 

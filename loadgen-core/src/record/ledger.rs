@@ -25,6 +25,13 @@ pub struct Ledger {
     pub dropped: u64,
     /// Iterations that started with a start lag above the tolerance; part of `started`.
     pub late: u64,
+    /// Arrivals that were due, and never started, because somebody had paused the run; part of `dropped`.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub withheld: u64,
+}
+
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl Ledger {
@@ -33,6 +40,18 @@ impl Ledger {
     pub fn in_flight(&self) -> u64 {
         self.started
             .saturating_sub(self.completed + self.failed + self.interrupted)
+    }
+
+    /// What was planned and nobody withheld: what a rate promised of it is held to.
+    #[must_use]
+    pub fn wanted(&self) -> u64 {
+        self.planned.saturating_sub(self.withheld)
+    }
+
+    /// Of that, what never started.
+    #[must_use]
+    pub fn missed(&self) -> u64 {
+        self.dropped.saturating_sub(self.withheld)
     }
 
     /// Whether the two equations of the ledger hold, as they must when a run has ended.
@@ -61,5 +80,6 @@ impl AddAssign for Ledger {
         self.interrupted = self.interrupted.saturating_add(other.interrupted);
         self.dropped = self.dropped.saturating_add(other.dropped);
         self.late = self.late.saturating_add(other.late);
+        self.withheld = self.withheld.saturating_add(other.withheld);
     }
 }

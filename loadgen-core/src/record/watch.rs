@@ -76,6 +76,8 @@ pub(crate) enum TimesOf {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Count {
     Planned,
+    /// What was planned and nobody withheld.
+    Wanted,
     Started,
     Completed,
     Failed,

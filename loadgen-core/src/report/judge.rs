@@ -1,5 +1,7 @@
 //! What became of conditions, as a document says it.
 
+use std::time::Duration;
+
 use super::document::{SAMPLES_BEYOND, ThresholdResult, ThresholdWindow};
 use crate::condition::{Tag, Threshold};
 use crate::judge::{Judged, judge as judged};
@@ -24,7 +26,8 @@ use crate::record::{RunRecord, ScenarioRecord};
 /// ```
 #[must_use]
 pub fn judge(conditions: &[Threshold], record: &ScenarioRecord) -> Vec<ThresholdResult> {
-    let judge = |it| result(it, judged(it, record));
+    let changes: Vec<_> = record.changes().map(|(at, _)| at).collect();
+    let judge = |it| result(it, judged(it, record), &changes);
     conditions.iter().map(judge).collect()
 }
 
@@ -44,13 +47,31 @@ pub fn judge_tags(conditions: &[Threshold], record: &RunRecord) -> Vec<Threshold
             merged.push((&tag.tag, record.merged(tag)));
             merged.len() - 1
         });
-        Some(result(condition, judged(condition, &merged[at].1)))
+        let members = tag.members.iter();
+        let changes = members.filter_map(|it| Some((it, record.scenarios.get(it.scenario)?)));
+        let changes = changes.flat_map(|(member, scenario)| {
+            let changes = scenario.changes();
+            changes.map(|(at, _)| at + member.from)
+        });
+        let changes: Vec<_> = changes.collect();
+        Some(result(
+            condition,
+            judged(condition, &merged[at].1),
+            &changes,
+        ))
     };
     conditions.iter().filter_map(&mut judged_by).collect()
 }
 
-fn result(condition: &Threshold, judged: Judged) -> ThresholdResult {
+/// What became of a condition, on what somebody changed at these moments.
+fn result(condition: &Threshold, judged: Judged, changes: &[Duration]) -> ThresholdResult {
     let window = condition.window().zip(judged.window_from_s);
+    let is_in_it = |at: &&Duration| {
+        window.is_none_or(|(length, from_s)| {
+            let from = Duration::from_secs(from_s);
+            (from..from + length).contains(*at)
+        })
+    };
     ThresholdResult {
         few_samples: judged.beyond.is_some_and(|it| it < SAMPLES_BEYOND),
         window: window.map(|(length, from_s)| ThresholdWindow {
@@ -60,11 +81,53 @@ fn result(condition: &Threshold, judged: Judged) -> ThresholdResult {
         }),
         unjudged: judged.unjudged,
         abort: condition.abort_after().is_some(),
+        spans_changes: changes.iter().filter(is_in_it).count() as u64,
         ..ThresholdResult::new(
             condition.expression(),
             condition.unit(),
             judged.observed,
             judged.holds,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{EventAction, EventRecord};
+
+    #[test]
+    fn conditions_say_how_many_changes_they_span() {
+        let mut record = ScenarioRecord::empty("s", "grpc", true, &[]);
+        let event = |action, done: Option<u64>| {
+            let mut event = EventRecord::new(action, "said");
+            event.done = done.map(Duration::from_secs);
+            event
+        };
+        record.happened([
+            event(EventAction::Pause, Some(1)),
+            event(EventAction::Mark, Some(2)),
+            event(EventAction::Resume, Some(3)),
+            event(EventAction::Kill, Some(4)),
+            event(EventAction::Rate, Some(12)),
+            // Before measuring began, and so of nothing that is judged.
+            event(EventAction::Users, None),
+            event(EventAction::Stop, Some(20)),
+        ]);
+        let conditions = ["error_rate < 1%", "throughput > 1/s over any 10s"];
+        let conditions = conditions.map(|it| it.parse().unwrap());
+        let spans = |from_s: Option<u64>| {
+            let judged = Judged {
+                window_from_s: from_s,
+                ..judged(&conditions[1], &record)
+            };
+            let changes: Vec<_> = record.changes().map(|(at, _)| at).collect();
+            result(&conditions[1], judged, &changes).spans_changes
+        };
+        assert_eq!(judge(&conditions, &record)[0].spans_changes, 3);
+        assert_eq!(
+            [Some(0), Some(2), Some(3), Some(13)].map(spans),
+            [2, 1, 2, 0]
+        );
     }
 }

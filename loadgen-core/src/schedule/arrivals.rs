@@ -49,11 +49,16 @@ pub fn rate_at(stages: &[RateStage], at: Nanos) -> f64 {
 /// Uniform arrivals are the whole numbers; Poisson arrivals are a unit-rate Poisson process on the
 /// same axis, which makes its rate follow the line in time. Each share of a Poisson process is
 /// drawn for itself, `of` times as sparse.
+///
+/// Where the line turns ([`turn`](Self::turn)), the arrivals go on along its area: none is left out, none comes
+/// twice, and none is early or made up for.
 #[derive(Debug, Clone)]
 pub struct Arrivals {
     stages: Vec<Segment>,
     stage: usize,
     total: f64,
+    /// The end of all stages.
+    end_s: f64,
     position: Position,
 }
 
@@ -138,14 +143,72 @@ impl Arrivals {
                 }
             }
         };
-        // A rounding error in the sum must not add an arrival at the very end.
-        let rounding = area_before * f64::EPSILON * 2.0 * stages.len() as f64;
-        let total = area_before - rounding;
         Self {
             stages: segments,
             stage: 0,
-            total,
+            total: without_rounding(area_before, stages.len()),
+            end_s: start_s,
             position,
+        }
+    }
+
+    /// From this moment on, until the end of the stages, there are so many arrivals a second, whatever the stages
+    /// say. All shares have to turn alike. Those that were due before are to have been taken and none that is due
+    /// later; without effect from the end on.
+    pub fn turn(&mut self, at: Nanos, per_second: f64) {
+        let at_s = at as f64 / 1e9;
+        let length_s = self.end_s - at_s;
+        if length_s <= 0.0 {
+            return;
+        }
+        self.stages.retain(|it| it.start_s < at_s);
+        let area_before = self.stages.last_mut().map_or(0.0, |last| {
+            if last.start_s + last.length_s > at_s {
+                last.length_s = at_s - last.start_s;
+                last.area = (last.from + last.slope * last.length_s / 2.0) * last.length_s;
+            }
+            last.area_before + last.area
+        });
+        let area = per_second * length_s;
+        self.stages.push(Segment {
+            start_s: at_s,
+            length_s,
+            area_before,
+            area,
+            from: per_second,
+            slope: 0.0,
+        });
+        // The next arrival may have been looked for beyond.
+        self.stage = self.stage.min(self.stages.len() - 1);
+        self.total = without_rounding(area_before + area, self.stages.len());
+    }
+
+    /// When the next arrival is due; `None` when there are no more.
+    #[inline]
+    pub fn due(&mut self) -> Option<Nanos> {
+        let area = match &self.position {
+            Position::Uniform { next, .. } => *next as f64,
+            Position::Poisson { at, .. } => *at,
+        };
+        if area >= self.total {
+            return None;
+        }
+        while area >= self.stages[self.stage].area_before + self.stages[self.stage].area
+            && self.stage + 1 < self.stages.len()
+        {
+            self.stage += 1;
+        }
+        let segment = &self.stages[self.stage];
+        let due_s = segment.time_at(area - segment.area_before);
+        Some((due_s * 1e9) as Nanos)
+    }
+
+    /// The next arrival is taken: the one after it is the next.
+    #[inline]
+    pub fn advance(&mut self) {
+        match &mut self.position {
+            Position::Uniform { next, step } => *next += *step,
+            Position::Poisson { at, step, random } => *at += *step * exponential(random),
         }
     }
 
@@ -161,26 +224,15 @@ impl Iterator for Arrivals {
     type Item = Nanos;
 
     fn next(&mut self) -> Option<Nanos> {
-        let area = match &self.position {
-            Position::Uniform { next, .. } => *next as f64,
-            Position::Poisson { at, .. } => *at,
-        };
-        if area >= self.total {
-            return None;
-        }
-        while area >= self.stages[self.stage].area_before + self.stages[self.stage].area
-            && self.stage + 1 < self.stages.len()
-        {
-            self.stage += 1;
-        }
-        let segment = &self.stages[self.stage];
-        let due_s = segment.time_at(area - segment.area_before);
-        match &mut self.position {
-            Position::Uniform { next, step } => *next += *step,
-            Position::Poisson { at, step, random } => *at += *step * exponential(random),
-        }
-        Some((due_s * 1e9) as Nanos)
+        let due = self.due()?;
+        self.advance();
+        Some(due)
     }
+}
+
+/// A sum of areas, less what errors of rounding may have added: they must not make an arrival at the very end.
+fn without_rounding(area: f64, stages: usize) -> f64 {
+    area - area * f64::EPSILON * 2.0 * stages as f64
 }
 
 #[cfg(test)]
@@ -282,7 +334,104 @@ mod tests {
         );
     }
 
+    /// What is due while somebody turns the rate at these moments, as a worker takes it: up to each of them first.
+    fn turned(mut arrivals: Arrivals, turns: &[(Nanos, f64)]) -> Vec<Nanos> {
+        let mut due = Vec::new();
+        for (at, rate) in turns {
+            while let Some(next) = arrivals.due().filter(|next| next < at) {
+                due.push(next);
+                arrivals.advance();
+            }
+            arrivals.turn(*at, *rate);
+        }
+        due.extend(arrivals);
+        due
+    }
+
+    fn turns() -> impl Strategy<Value = Vec<(Nanos, f64)>> {
+        let turn = (0_u64..12_000_000_000, 0.1_f64..800.0);
+        prop::collection::vec(turn, 0..6).prop_map(|mut turns| {
+            turns.sort_by_key(|it| it.0);
+            turns.dedup_by_key(|it| it.0);
+            turns
+        })
+    }
+
+    /// The area under a line that turns.
+    fn area_of_turned(stages: &[RateStage], turns: &[(Nanos, f64)]) -> f64 {
+        let ends: f64 = stages.iter().map(|it| it.duration.as_secs_f64()).sum();
+        let moments: Vec<f64> = turns.iter().map(|it| it.0 as f64 / 1e9).collect();
+        let first = moments.first().copied().unwrap_or(ends).min(ends);
+        let (mut area, mut begin) = (0.0, 0.0);
+        for stage in stages {
+            let length = stage.duration.as_secs_f64();
+            let part = (first - begin).clamp(0.0, length);
+            if part > 0.0 {
+                let slope = (stage.to - stage.from) / length;
+                area += (stage.from + slope * part / 2.0) * part;
+            }
+            begin += length;
+        }
+        for (nth, (_, rate)) in turns.iter().enumerate() {
+            let until = moments.get(nth + 1).copied().unwrap_or(ends).min(ends);
+            area += rate * (until - moments[nth]).max(0.0);
+        }
+        area
+    }
+
+    #[test]
+    fn a_rate_that_turns_goes_on_where_the_line_was() {
+        let arrivals = Arrivals::new(&[stage(2.0, 2.0, 2.0)], Spacing::Uniform, Share::ALL, 0);
+        // Half an arrival is behind at 0.75 s; at 4/s the other half takes an eighth of a second.
+        let due = turned(arrivals, &[(750_000_000, 4.0)]);
+        let ms: Vec<_> = due.iter().map(|it| it / 1_000_000).collect();
+        assert_eq!(ms, [0, 500, 875, 1125, 1375, 1625, 1875]);
+    }
+
+    #[test]
+    fn a_rate_that_turns_ends_a_silence_and_not_later_than_the_plan() {
+        let silent = [stage(1.0, 0.0, 0.0), stage(1.0, 1.0, 1.0)];
+        let arrivals = Arrivals::new(&silent, Spacing::Uniform, Share::ALL, 0);
+        let due = turned(arrivals.clone(), &[(500_000_000, 2.0)]);
+        assert_eq!(due, [500_000_000, 1_000_000_000, 1_500_000_000]);
+        let due = turned(arrivals, &[(2_000_000_000, 100.0)]);
+        assert_eq!(due, [1_000_000_000]);
+    }
+
     proptest! {
+        #[test]
+        fn shares_turn_as_one(
+            stages in stages(),
+            turns in turns(),
+            of in 1_u64..9,
+        ) {
+            let arrivals = |share| {
+                turned(Arrivals::new(&stages, Spacing::Uniform, share, 0), &turns)
+            };
+            let whole = arrivals(Share::ALL);
+            let mut parts: Vec<_> = (0..of).flat_map(|index| arrivals(Share { index, of })).collect();
+            parts.sort_unstable();
+            prop_assert_eq!(&whole, &parts);
+            let area = area_of_turned(&stages, &turns);
+            let count = whole.len() as f64;
+            prop_assert!(count >= area - 1e-5 && count < area + 1.0 + 1e-5, "{} for {}", count, area);
+            prop_assert!(whole.is_sorted());
+        }
+
+        #[test]
+        fn a_poisson_process_follows_a_rate_that_turns(seed: u64) {
+            let stages = [stage(200.0, 10.0, 10.0)];
+            let arrivals = Arrivals::new(&stages, Spacing::Poisson, Share::ALL, seed);
+            let due = turned(arrivals, &[(100_000_000_000, 40.0)]);
+            let before = due.partition_point(|it| *it < 100_000_000_000);
+            let after = due.len() - before;
+            // Six standard deviations.
+            prop_assert!((before as f64 - 1_000.0).abs() < 6.0 * 1_000_f64.sqrt(), "{}", before);
+            prop_assert!((after as f64 - 4_000.0).abs() < 6.0 * 4_000_f64.sqrt(), "{}", after);
+            let gap = (due[due.len() - 1] - due[before]) as f64 / (after - 1) as f64;
+            prop_assert!((gap / 25e6 - 1.0).abs() < 0.12, "{}", gap);
+        }
+
         #[test]
         fn the_count_is_the_area(stages in stages()) {
             let arrivals = Arrivals::new(&stages, Spacing::Uniform, Share::ALL, 0);

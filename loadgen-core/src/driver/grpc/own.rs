@@ -21,6 +21,10 @@ pub(super) enum Connections {
 /// What a user has of its own: a connection, where it does not share some.
 pub struct UserConnection {
     own: Option<Box<OwnConnection>>,
+    /// Whose it is; nobody's before there are users.
+    user: Option<UserId>,
+    /// How often targets had been switched when it was seen where it goes.
+    switched: u64,
     /// Where it has streams that are to last.
     pub(super) reopening: Option<Box<Reopening>>,
 }
@@ -35,6 +39,8 @@ impl UserConnection {
     fn of(own: Option<OwnConnection>) -> Self {
         Self {
             own: own.map(Box::new),
+            user: None,
+            switched: 0,
             reopening: None,
         }
     }
@@ -91,7 +97,10 @@ impl Connections {
                 pool.ensure_kept();
                 UserConnection::of(None)
             }
-            Self::Own(owners, _) => UserConnection::of(Some(owners.connection(user))),
+            Self::Own(owners, _) => UserConnection {
+                user: Some(user),
+                ..UserConnection::of(Some(owners.connection(user)))
+            },
         }
     }
 
@@ -106,6 +115,24 @@ impl Connections {
             let _ = Box::pin(own.open()).await;
         }
         own
+    }
+
+    /// Parts in good order with a connection to a target that the user's iterations go to no longer.
+    #[inline]
+    pub(super) async fn aim(&self, own: &mut UserConnection) {
+        let Self::Own(owners, _) = self else { return };
+        let switched = owners.switched();
+        if switched == own.switched {
+            return;
+        }
+        own.switched = switched;
+        if let (Some(user), Some(connection)) = (own.user, &mut own.own)
+            && let Some(other) = owners.elsewhere(user, connection)
+        {
+            let before = std::mem::replace(&mut **connection, other);
+            // Boxed, or every iteration would carry room for it.
+            Box::pin(before.close()).await;
+        }
     }
 
     /// Where what a user does next goes.

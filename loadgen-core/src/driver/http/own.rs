@@ -11,6 +11,9 @@ use crate::workload::{ConnectionEvent, Iteration, UserId};
 
 /// A user's connection, or the place for one.
 pub(super) struct Own {
+    user: UserId,
+    /// How often targets had been switched when it was seen which of them it goes to.
+    switched: u64,
     /// Which of the scenario's targets it goes to.
     pub(super) target: usize,
     nth: usize,
@@ -29,6 +32,8 @@ impl Own {
     pub(super) fn new(pool: &Pool, user: UserId) -> Self {
         let to = pool.assign(user);
         Self {
+            user,
+            switched: pool.switched(),
             target: to.target,
             nth: to.nth,
             connection: None,
@@ -36,6 +41,20 @@ impl Own {
             retry_at: 0,
             was_dropped: false,
             untold: None,
+        }
+    }
+
+    /// Goes on to another target where the user's requests go to this one no longer.
+    #[inline]
+    pub(super) fn aim(&mut self, pool: &Pool) {
+        let switched = pool.switched();
+        if switched == self.switched {
+            return;
+        }
+        self.switched = switched;
+        if pool.assign(self.user).target != self.target {
+            self.close(pool);
+            *self = Self::new(pool, self.user);
         }
     }
 

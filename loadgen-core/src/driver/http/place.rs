@@ -70,6 +70,9 @@ impl Place {
     /// An iteration begins.
     #[inline]
     pub(super) fn begin(&mut self, pool: &Pool, is_first: bool) {
+        if let Way::Own(own) = &mut self.way {
+            own.aim(pool);
+        }
         match (&mut self.way, &pool.shared) {
             (Way::Shared(place), Some(shared)) => {
                 *place = shared.place_for_next_iteration();

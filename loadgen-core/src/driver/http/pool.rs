@@ -73,9 +73,16 @@ impl Pool {
         }
     }
 
-    /// Where a user's connection goes.
+    /// Where a user's connection goes now.
     pub(super) fn assign(&self, user: UserId) -> Assigned {
-        endpoints::assign(user.0 as usize, self.prepared.endpoints.len())
+        let targets = self.prepared.endpoints.len();
+        endpoints::aim(user.0 as usize, targets, &self.context.switches)
+    }
+
+    /// How often targets were switched on or off.
+    #[inline]
+    pub(super) fn switched(&self) -> u64 {
+        self.context.switches.changes()
     }
 
     /// Sees whether some target takes a connection. The one that the first user would open anyway

@@ -13,7 +13,7 @@ use super::place::Place;
 use super::standing::{Let, Standing, Standings, Told};
 use crate::clock::Nanos;
 use crate::driver::transport::net::Endpoint;
-use crate::workload::Standing as State;
+use crate::workload::{Standing as State, Switches};
 
 /// How one of several is chosen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,6 +78,8 @@ impl Drop for Met {
 
 struct Candidate {
     peer: Rc<Peer>,
+    /// Whether its target is not switched off.
+    is_on: bool,
     is_connected: bool,
     in_flight: u64,
     takes: bool,
@@ -153,6 +155,9 @@ impl Choice {
     pub(crate) fn why_nobody(&self) -> String {
         let peers = self.peers.borrow();
         let each = peers.iter().filter_map(|it| {
+            if !it.is_on {
+                return Some(format!("{} is switched off", it.peer.endpoint.name));
+            }
             let standing = self.standing(&it.peer)?;
             Some(format!("{} {}", standing.name, standing.why_not()))
         });
@@ -186,8 +191,9 @@ impl Choice {
         places: &[Rc<Place>],
         turn: &Cell<usize>,
         now: Nanos,
+        switches: &Switches,
     ) -> Option<Chosen> {
-        self.look_at(places, now);
+        self.look_at(places, now, switches);
         loop {
             let peer = self.peer(places, turn.get())?;
             let admitted = match self.standing(&peer) {
@@ -217,15 +223,17 @@ impl Choice {
     }
 
     /// Sees who there is.
-    fn look_at(&self, places: &[Rc<Place>], now: Nanos) {
+    fn look_at(&self, places: &[Rc<Place>], now: Nanos, switches: &Switches) {
         let mut peers = self.peers.borrow_mut();
         peers.clear();
         for place in places {
             let peer = place.peer();
             let known = peers.iter().position(|it| Rc::ptr_eq(&it.peer, &peer));
             let index = known.unwrap_or_else(|| {
+                let is_on = switches.is_on(peer.target);
                 peers.push(Candidate {
-                    takes: self.standing(&peer).is_none_or(|it| it.takes(now)),
+                    takes: is_on && self.standing(&peer).is_none_or(|it| it.takes(now)),
+                    is_on,
                     peer,
                     is_connected: false,
                     in_flight: 0,

@@ -70,7 +70,7 @@ impl Owners {
         let known = self.peers.know(self.wanted.connect_timeout).await;
         known.map_err(|error| PrepareError::new(error.to_string()))?;
         let targets = self.peers.targets();
-        let to = endpoints::assign(self.first_user.0 as usize, targets);
+        let to = self.aim(self.first_user);
         let mut errors = Vec::new();
         for target in (to.target..targets).chain(0..to.target) {
             let to = Assigned { target, ..to };
@@ -91,6 +91,23 @@ impl Owners {
         Err(PrepareError::new(first.and_others(others.iter())))
     }
 
+    fn aim(&self, user: UserId) -> Assigned {
+        let switches = &self.context.switches;
+        endpoints::aim(user.0 as usize, self.peers.targets(), switches)
+    }
+
+    /// How often targets were switched on or off.
+    #[inline]
+    pub(crate) fn switched(&self) -> u64 {
+        self.context.switches.changes()
+    }
+
+    /// The connection that a user has in the place of its own, where it goes to another target by now.
+    pub(crate) fn elsewhere(&self, user: UserId, own: &OwnConnection) -> Option<OwnConnection> {
+        let to = self.aim(user);
+        (to.target != own.place.target).then(|| self.connection_to(Some(user), to))
+    }
+
     /// A user's connection, which is opened when it is needed.
     pub(crate) fn connection(&self, user: UserId) -> OwnConnection {
         if user == self.first_user
@@ -99,8 +116,7 @@ impl Owners {
             return probed;
         }
         self.follow();
-        let to = endpoints::assign(user.0 as usize, self.peers.targets());
-        self.connection_to(Some(user), to)
+        self.connection_to(Some(user), self.aim(user))
     }
 
     /// One of nobody's, to the first target.

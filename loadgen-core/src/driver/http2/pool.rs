@@ -26,7 +26,7 @@ use crate::clock::Nanos;
 use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::listing::Listed;
 use crate::driver::transport::net::Endpoint;
-use crate::workload::{Levels, OPENED_AT_ONCE, PrepareError, WorkerContext};
+use crate::workload::{Levels, OPENED_AT_ONCE, PrepareError, Switches, WorkerContext};
 
 /// The connections that a scenario wants.
 #[derive(Debug, Clone)]
@@ -89,6 +89,10 @@ struct Shared {
     kept: RefCell<Vec<Kept>>,
     /// Those that were one too many, as long as somebody may need them.
     left: RefCell<Vec<Kept>>,
+    /// Those in the place of all others, where they are to targets that are switched off.
+    instead: RefCell<Vec<Kept>>,
+    /// How often targets had been switched when that was seen.
+    switched: Cell<u64>,
     /// Whether connections are kept open already.
     is_open: Cell<bool>,
     open_connections: Rc<Cell<u64>>,
@@ -160,7 +164,12 @@ impl Pool {
     ) -> Self {
         let peers = Peers::of_one(endpoint, target, context);
         let to = Assigned { target: 0, nth: 0 };
-        Self::of([(to, 0)], peers, vec![0], wanted, context)
+        // Nobody switches it off: whoever speaks to the target has decided that before.
+        let context = WorkerContext {
+            switches: Switches::default(),
+            ..context.clone()
+        };
+        Self::of([(to, 0)], peers, vec![0], wanted, &context)
     }
 
     /// Connections to these, each with its number among all.
@@ -185,6 +194,8 @@ impl Pool {
                 places: RefCell::new(kept.iter().map(|it| Rc::clone(&it.place)).collect()),
                 kept: RefCell::new(kept),
                 left: RefCell::default(),
+                instead: RefCell::default(),
+                switched: Cell::new(0),
                 is_open: Cell::new(false),
                 open_connections,
                 peers,
@@ -244,8 +255,11 @@ impl Pool {
 
     /// What stands at the moment.
     pub(crate) fn levels(&self) -> Levels {
+        self.shared.leave_those_alone();
         let (kept, left) = (self.shared.kept.borrow(), self.shared.left.borrow());
-        let places = kept.iter().chain(left.iter()).map(|it| &*it.place);
+        let instead = self.shared.instead.borrow();
+        let all = kept.iter().chain(left.iter()).chain(instead.iter());
+        let places = all.map(|it| &*it.place);
         levels(self.shared.open_connections.get(), places)
     }
 
@@ -276,6 +290,7 @@ impl Pool {
     #[inline]
     pub(crate) fn place_for_next_iteration(&self) -> Rc<Place> {
         let shared = &*self.shared;
+        shared.look_at_switches();
         let places = shared.places.borrow();
         let nth = shared.choose(&places);
         shared.turn.set((nth + 1) % places.len());
@@ -287,8 +302,9 @@ impl Pool {
     /// Where a request goes by this choice; `None` where nobody takes any.
     pub(crate) fn choose(&self, choice: &Choice, now: Nanos) -> Option<Chosen> {
         let shared = &*self.shared;
+        shared.look_at_switches();
         let places = shared.places.borrow();
-        choice.choose(&places, &shared.turn, now)
+        choice.choose(&places, &shared.turn, now, &shared.context.switches)
     }
 
     /// Has a choice meet all that there are.
@@ -396,14 +412,71 @@ impl Shared {
             }
             all.push(kept);
         }
-        left.retain(|it| {
+        drop((all, left));
+        self.leave_those_alone();
+        self.arrange();
+    }
+
+    /// Ends those that were one too many and that nobody needs any more.
+    fn leave_those_alone(&self) {
+        self.left.borrow_mut().retain(|it| {
             let is_alone = it.is_alone();
             if is_alone {
                 it.place.close();
             }
             !is_alone
         });
-        let places: Vec<_> = all.iter().map(|it| Rc::clone(&it.place)).collect();
+    }
+
+    /// Sees whether somebody switched targets on or off.
+    #[inline]
+    fn look_at_switches(&self) {
+        let switched = self.context.switches.changes();
+        if self.switched.replace(switched) != switched {
+            self.arrange();
+        }
+    }
+
+    fn is_on(&self, kept: &Kept) -> bool {
+        self.context.switches.is_on(kept.place.target)
+    }
+
+    /// Takes those connections into turn that iterations may go to. A worker all of whose connections are to targets
+    /// that are switched off has one to each of the others until one of its own is on again.
+    #[cold]
+    fn arrange(&self) {
+        let all = self.kept.borrow();
+        let mut instead = self.instead.borrow_mut();
+        let needs_others = !all.iter().any(|it| self.is_on(it));
+        let (stay, go): (Vec<_>, Vec<_>) = instead
+            .drain(..)
+            .partition(|it| needs_others && self.is_on(it) && self.peers.has(&it.place.peer()));
+        *instead = stay;
+        self.left.borrow_mut().extend(go);
+        if needs_others {
+            let is_wanted = |target: &usize| {
+                let mut there = instead.iter();
+                self.context.switches.is_on(*target) && !there.any(|it| it.place.target == *target)
+            };
+            let targets: Vec<_> = (0..self.peers.targets()).filter(is_wanted).collect();
+            for target in targets {
+                let (peer, nth) = self.peers.next(target);
+                let number = self.context.worker + self.context.workers * (all.len() + target);
+                let mut kept = Kept {
+                    place: self.wanted.place(peer, nth, &self.context),
+                    opener: self
+                        .wanted
+                        .opener(number, &self.open_connections, &self.context),
+                    keeper: None,
+                };
+                if self.is_open.get() {
+                    kept.keep(First::None);
+                }
+                instead.push(kept);
+            }
+        }
+        let in_turn = all.iter().chain(instead.iter());
+        let places: Vec<_> = in_turn.map(|it| Rc::clone(&it.place)).collect();
         self.turn.set(self.turn.get() % places.len());
         self.places.replace(places);
     }
@@ -418,12 +491,17 @@ impl Shared {
     #[inline]
     fn choose(&self, places: &[Rc<Place>]) -> usize {
         let turn = self.turn.get();
+        let switches = &self.context.switches;
+        let all_are_on = switches.changes() == 0;
         let first = |fits: fn(&Place) -> bool| {
             let mut from_turn = (turn..places.len()).chain(0..turn);
-            from_turn.find(|&nth| fits(&places[nth]))
+            from_turn.find(|&nth| {
+                fits(&places[nth]) && (all_are_on || switches.is_on(places[nth].target))
+            })
         };
         first(Place::has_room)
             .or_else(|| first(Place::is_connected))
+            .or_else(|| first(|_| true))
             .unwrap_or(turn)
     }
 }

@@ -25,7 +25,7 @@ use crate::expression::{Text, Variables};
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{self, ScenarioPlan, all_steps};
 use crate::workload::{
-    Iteration, IterationSeed, Observer, PrepareError, StepSample, UserId, WorkerContext,
+    Iteration, IterationSeed, Observer, PrepareError, StepSample, Switches, UserId, WorkerContext,
 };
 
 /// The steps of a plan, by when they are done.
@@ -255,6 +255,8 @@ impl Lives {
             interceptor: None,
             elsewhere: WorkerContext {
                 observer: Rc::new(Quiet(Rc::clone(&context.observer))),
+                // They are of the scenario's targets, and theirs are others.
+                switches: Switches::default(),
                 ..context.clone()
             },
             guests: cell::OnceCell::new(),

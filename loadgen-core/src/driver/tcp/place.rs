@@ -20,7 +20,10 @@ const STEADY: Duration = Duration::from_secs(1);
 /// A user's place for its connection.
 #[derive(Debug)]
 pub struct UserConnection {
+    user: UserId,
     pub(super) to: Assigned,
+    /// How often targets had been switched when that was seen.
+    switched: u64,
     /// Not there when it is lost, or not needed yet.
     pub(super) connection: Option<Box<Connection>>,
     backoff: Backoff,
@@ -36,6 +39,8 @@ impl UserConnection {
     /// A user's, without a connection.
     pub(super) fn new(pool: &Pool, user: UserId) -> Self {
         Self {
+            user,
+            switched: pool.switches.changes(),
             to: pool.assign(user),
             connection: None,
             backoff: Backoff::new(pool.seed ^ (u64::from(user.0) << 16)),
@@ -157,9 +162,19 @@ impl UserConnection {
         self.put_off(pool);
     }
 
-    /// Ends the connection in good order where it goes to an address that is on its list no longer.
+    /// Ends the connection in good order where it goes to an address that is on its list no longer, or to a target
+    /// that the user's iterations go to no longer.
     #[inline]
     pub(super) async fn leave_who_is_gone(&mut self, pool: &Pool) {
+        let switched = pool.switches.changes();
+        if switched != self.switched {
+            self.switched = switched;
+            let to = pool.assign(self.user);
+            if to != self.to {
+                Box::pin(self.close(pool)).await;
+                *self = Self::new(pool, self.user);
+            }
+        }
         let connection = self.connection.as_ref();
         if connection.is_some_and(|it| pool.lists.is_gone(self.to.target, it.traffic())) {
             // Boxed, or every iteration would carry room for it.

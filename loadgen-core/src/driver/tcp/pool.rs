@@ -16,7 +16,7 @@ use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::lists::Lists;
 use crate::driver::transport::opening::Opening;
 use crate::driver::transport::traffic::Traffic;
-use crate::workload::{Levels, Observer, PrepareError, UserId, WorkerContext};
+use crate::workload::{Levels, Observer, PrepareError, Switches, UserId, WorkerContext};
 
 /// What a worker's users share.
 pub(super) struct Pool {
@@ -27,6 +27,7 @@ pub(super) struct Pool {
     pub(super) alarms: Alarms,
     pub(super) observer: Rc<dyn Observer>,
     pub(super) seed: u64,
+    pub(super) switches: Switches,
     dialer: Dialer,
     pub(super) lists: Lists,
     /// The user whose connection [`Self::probe`] opens, because it will need one anyway.
@@ -46,6 +47,7 @@ impl Pool {
             alarms: context.alarms.clone(),
             observer: Rc::clone(&context.observer),
             seed: context.seed,
+            switches: context.switches.clone(),
             dialer: Dialer::new(context.clock, prepared.endpoints.len()),
             lists: Lists::of(&prepared.endpoints, context),
             first_user: UserId(u32::try_from(context.worker).unwrap_or(0)),
@@ -66,9 +68,10 @@ impl Pool {
         }
     }
 
-    /// Where a user's connections go.
+    /// Where a user's connections go now.
     pub(super) fn assign(&self, user: UserId) -> Assigned {
-        endpoints::assign(user.0 as usize, self.prepared.endpoints.len())
+        let targets = self.prepared.endpoints.len();
+        endpoints::aim(user.0 as usize, targets, &self.switches)
     }
 
     /// A target as it is shown.

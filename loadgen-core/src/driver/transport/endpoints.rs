@@ -7,7 +7,7 @@ use super::listing::{Listing, Source};
 use super::net::{Encryption, Endpoint};
 use super::tls::{self, Alpn, TlsError};
 use crate::scenario::{ScenarioPlan, Target};
-use crate::workload::Lookout;
+use crate::workload::{Lookout, Switches};
 
 /// Why a scenario's targets cannot be connected to at all.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,23 @@ pub(crate) fn assign(nth: usize, targets: usize) -> Assigned {
     Assigned {
         target: nth % targets,
         nth: nth / targets,
+    }
+}
+
+/// The same for a connection that is a user's own, while somebody may have switched targets off: those that would go
+/// to one of these are divided among the others.
+pub(crate) fn aim(nth: usize, targets: usize, switches: &Switches) -> Assigned {
+    let home = assign(nth, targets);
+    if switches.is_on(home.target) {
+        return home;
+    }
+    let others: Vec<usize> = (0..targets).filter(|it| switches.is_on(*it)).collect();
+    match others.get(home.nth % others.len().max(1)) {
+        Some(target) => Assigned {
+            target: *target,
+            ..home
+        },
+        None => home,
     }
 }
 
@@ -154,5 +171,27 @@ pub(crate) fn check(
             Ok(Vec::new())
         }
         (None, true) => Ok(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn users_of_a_target_that_is_off_are_divided_among_the_others_and_come_back() {
+        let switches = Switches::new(3);
+        let targets = || (0..12).map(|it| aim(it, 3, &switches).target);
+        let counts = || [0, 1, 2].map(|it| targets().filter(|target| *target == it).count());
+        assert_eq!(counts(), [4, 4, 4]);
+        switches.set(1, false);
+        assert_eq!(counts(), [6, 0, 6]);
+        assert!(targets().step_by(3).all(|it| it == 0), "others stay");
+        switches.set(0, false);
+        assert_eq!(counts(), [0, 0, 12]);
+        switches.set(1, true);
+        assert_eq!(counts(), [0, 6, 6]);
+        switches.set(0, true);
+        assert_eq!(counts(), [4, 4, 4]);
     }
 }

@@ -46,9 +46,11 @@ pub(super) struct Unopened {
 pub(super) struct Place {
     /// Which of the scenario's paths.
     path: usize,
-    target: usize,
-    /// Its number among those to the same target.
-    nth: usize,
+    user: UserId,
+    /// Where it goes.
+    to: Cell<Assigned>,
+    /// How often targets had been switched when that was seen.
+    switched: Cell<u64>,
     /// The cookies of its user, where they are kept.
     pub(super) jar: Option<Rc<RefCell<Jar>>>,
     /// Not there while a step uses it, and when it is lost.
@@ -72,11 +74,11 @@ impl Place {
         jar: Option<Rc<RefCell<Jar>>>,
     ) -> Self {
         let seed = pool.seed ^ (u64::from(user.0) << 16) ^ path as u64;
-        let to = pool.assign(user);
         Self {
             path,
-            target: to.target,
-            nth: to.nth,
+            user,
+            to: Cell::new(pool.assign(user)),
+            switched: Cell::new(pool.switches.changes()),
             jar,
             connection: RefCell::new(None),
             backoff: RefCell::new(Backoff::new(seed)),
@@ -89,7 +91,7 @@ impl Place {
 
     /// Which of the scenario's targets it goes to.
     pub(super) fn target(&self) -> usize {
-        self.target
+        self.to.get().target
     }
 
     pub(super) fn plan<'a>(&self, pool: &'a Pool) -> &'a PathPlan {
@@ -123,7 +125,7 @@ impl Place {
         let taken = self.take_ready(pool, exchange, with.scope, iteration).await;
         if let Some(watch) = with.watch {
             self.upgrades.show(watch, iteration, || {
-                (self.plan(pool).path.clone(), pool.origin(self.target))
+                (self.plan(pool).path.clone(), pool.origin(self.target()))
             });
         }
         taken
@@ -170,10 +172,22 @@ impl Place {
         self.connection.take()
     }
 
-    /// The connection, where it goes to an address that is on its list no longer.
+    /// The connection, where it goes to an address that is on its list no longer, or to a target that the user's
+    /// iterations go to no longer.
     #[inline]
     pub(super) fn take_who_is_gone(&self, pool: &Pool) -> Option<Box<Connection>> {
-        let is_gone = |it: &Connection| pool.lists.is_gone(self.target, it.traffic());
+        let switched = pool.switches.changes();
+        if self.switched.replace(switched) != switched {
+            let to = pool.assign(self.user);
+            if self.to.replace(to) != to {
+                // What was known was of the other one.
+                self.worked();
+                self.was_dropped.set(false);
+                self.untold.take();
+                return self.take_open();
+            }
+        }
+        let is_gone = |it: &Connection| pool.lists.is_gone(self.target(), it.traffic());
         let is_gone = self.connection.borrow().as_deref().is_some_and(is_gone);
         is_gone.then(|| self.take_open()).flatten()
     }
@@ -213,7 +227,7 @@ impl Place {
         scope: Option<&Scope>,
     ) -> Result<Box<Connection>, Unopened> {
         self.upgrades.forget();
-        let mut request = self.plan(pool).request(self.target);
+        let mut request = self.plan(pool).request(self.target());
         if let Some(scope) = scope {
             let filled_in = self.plan(pool).template.filled_in(request, scope);
             request = filled_in.map_err(|detail| Unopened {
@@ -226,10 +240,7 @@ impl Place {
         self.put_off(pool);
         let was_dropped = self.was_dropped.get();
         let jar = self.jar.as_deref();
-        let to = Assigned {
-            target: self.target,
-            nth: self.nth,
-        };
+        let to = self.to.get();
         let opened = pool
             .open(self.path, request, to, was_dropped, jar, &self.upgrades)
             .await;
@@ -263,8 +274,8 @@ impl Place {
     pub(super) fn lost(&self, pool: &Pool, connection: Box<Connection>) {
         connection.report(&*pool.observer);
         pool.observer
-            .connection(self.target, ConnectionEvent::Dropped);
-        pool.lists.lost_a_connection(self.target);
+            .connection(self.target(), ConnectionEvent::Dropped);
+        pool.lists.lost_a_connection(self.target());
         self.was_dropped.set(true);
         if pool.clock.now().saturating_sub(connection.since) > nanos(STEADY) {
             self.backoff.borrow_mut().reset();

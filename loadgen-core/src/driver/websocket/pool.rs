@@ -32,7 +32,7 @@ use crate::driver::transport::lists::Lists;
 use crate::driver::transport::opening::Opening;
 use crate::driver::web::cookies::Jar;
 use crate::outcome::Failure;
-use crate::workload::{Levels, Observer, PrepareError, UserId, WorkerContext};
+use crate::workload::{Levels, Observer, PrepareError, Switches, UserId, WorkerContext};
 
 /// How often idle connections are looked at: each once in so many ticks.
 const WATCH_TICK: Duration = Duration::from_millis(10);
@@ -47,6 +47,7 @@ pub(super) struct Pool {
     pub(super) alarms: Alarms,
     pub(super) observer: Rc<dyn Observer>,
     pub(super) seed: u64,
+    pub(super) switches: Switches,
     /// The user whose connection [`Self::probe`] opens, because it will need one anyway.
     first_user: UserId,
     probed: RefCell<Option<Rc<Place>>>,
@@ -79,6 +80,7 @@ impl Pool {
             alarms: context.alarms.clone(),
             observer: Rc::clone(&context.observer),
             seed: context.seed,
+            switches: context.switches.clone(),
             first_user: UserId(u32::try_from(context.worker).unwrap_or(0)),
             probed: RefCell::new(None),
             dialer: Dialer::new(context.clock, prepared.endpoints.len()),
@@ -110,9 +112,10 @@ impl Pool {
         self.prepared.cookies.then(Rc::default)
     }
 
-    /// Where a user's connections go.
+    /// Where a user's connections go now.
     pub(super) fn assign(&self, user: UserId) -> Assigned {
-        endpoints::assign(user.0 as usize, self.prepared.endpoints.len())
+        let targets = self.prepared.endpoints.len();
+        endpoints::aim(user.0 as usize, targets, &self.switches)
     }
 
     /// Sees whether some target takes a connection. The one that the first user would open anyway

@@ -152,6 +152,7 @@ impl Control {
     /// Puts it into the record. When it was, since measuring of the scenario began.
     fn note(&self, scenario: usize, measure_from: Nanos, deed: &Deed) -> Duration {
         let mut event = EventRecord::new(deed.action, deed.said.clone());
+        event.effect = deed.effect;
         let since = deed.at.saturating_sub(measure_from);
         let since = Duration::from_nanos(since);
         match measure_from.checked_sub(deed.at) {

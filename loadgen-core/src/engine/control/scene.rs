@@ -11,7 +11,7 @@ use super::steering::{Steering, To, Turn};
 use crate::cap::Cap;
 use crate::clock::Nanos;
 use crate::nearest::did_you_mean;
-use crate::record::EventAction;
+use crate::record::{EventAction, EventEffect};
 use crate::schedule::{Limit, Load, rate_at, users_at};
 use crate::text;
 use crate::workload::Switches;
@@ -35,6 +35,7 @@ pub(super) struct Scene {
 /// What was done, and when.
 pub(super) struct Deed {
     pub(super) action: EventAction,
+    pub(super) effect: EventEffect,
     pub(super) said: String,
     pub(super) at: Nanos,
 }
@@ -172,7 +173,16 @@ impl Scene {
         let turn = |to| Turn { at: turns_at, to };
         let is_open = self.is_open();
         let at = if is_open { turns_at } else { now };
-        let deed = |action, said: String, at| Deed { action, said, at };
+        let deed = |action, said: String, at| Deed {
+            action,
+            effect: match change {
+                Change::Pause { .. } | Change::Target { on: false, .. } => EventEffect::Lasts,
+                Change::Resume { .. } | Change::Target { on: true, .. } => EventEffect::Ends,
+                _ => EventEffect::Momentary,
+            },
+            said,
+            at,
+        };
         match change {
             Change::Pause { .. } => {
                 self.steering.tell(|told| {

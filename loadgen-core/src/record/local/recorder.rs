@@ -195,6 +195,13 @@ impl Recorder {
         self.tick.borrow_mut().ledger.dropped += count;
     }
 
+    /// Arrivals will never start because somebody paused the run.
+    pub(crate) fn withheld(&self, count: u64) {
+        let ledger = &mut self.tick.borrow_mut().ledger;
+        ledger.dropped += count;
+        ledger.withheld += count;
+    }
+
     /// An iteration of a closed model starts: handed out and begun at once.
     #[inline]
     pub(crate) fn started_closed(&self, at: Nanos) {

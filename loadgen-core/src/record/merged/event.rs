@@ -159,6 +159,12 @@ impl EventRecord {
 }
 
 impl ScenarioRecord {
+    /// What somebody changed of its load while it was measured, each with when, in order.
+    pub(crate) fn changes(&self) -> impl Iterator<Item = (Duration, &EventRecord)> {
+        let changes = self.events.iter().filter(|it| it.action.changes_load());
+        changes.filter_map(|it| Some((it.done?, it)))
+    }
+
     /// Adds what was done to servers, in the order in which it was. What is above the first 1,000 is not kept.
     pub(crate) fn happened(&mut self, events: impl IntoIterator<Item = EventRecord>) {
         self.events.extend(events);

@@ -58,6 +58,7 @@ pub(super) fn expectations(expected: &Expected, record: &ScenarioRecord) -> Vec<
             observed: finding.observed,
             verdict,
             needed,
+            spans_changes: record.changes().count() as u64,
         }
     });
     findings.collect()

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::super::document::{Document, Host, Status};
 use super::NamedRun;
+use crate::units::human::counted;
 
 /// Why runs should not be compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +18,8 @@ pub enum Unlike {
     Machine,
     /// One of them is invalid: its figures do not describe the service.
     Invalid,
+    /// Somebody changed the load of one of them while it was under way: it is not what its plan says.
+    Changed,
 }
 
 impl fmt::Display for Unlike {
@@ -25,6 +28,7 @@ impl fmt::Display for Unlike {
             Self::Plan => "plan",
             Self::Machine => "machine",
             Self::Invalid => "invalid",
+            Self::Changed => "changed",
         })
     }
 }
@@ -77,6 +81,23 @@ pub(super) fn differences(runs: &[&NamedRun<'_>]) -> Vec<(Unlike, String)> {
         (verdict.status == Status::Invalid).then(|| (Unlike::Invalid, text()))
     });
     found.extend(invalid);
+    let changed = runs.iter().filter_map(|run| {
+        let scenarios = run.document.scenarios.iter();
+        let mut changes = scenarios.flat_map(|scenario| {
+            let events = scenario.events.iter();
+            let changes = events.filter(|it| it.action.changes_load());
+            changes.map(move |it| (&scenario.name, &it.event))
+        });
+        let (scenario, first) = changes.next()?;
+        let more = match changes.count() {
+            0 => String::new(),
+            more => format!(" and by {}", counted(more as u64, "more change")),
+        };
+        let source = &run.source;
+        let text = format!("{source} was changed by hand: `{first}` in `{scenario}`{more}");
+        Some((Unlike::Changed, text))
+    });
+    found.extend(changed);
     found
 }
 

@@ -532,3 +532,29 @@ fn ten_percent_are_found_with_ten_runs_a_side() {
     }
     assert!(found >= TRIALS * 94 / 100, "{found} of {TRIALS}");
 }
+
+#[test]
+fn a_run_that_somebody_changed_is_like_none() {
+    let base = with_p99(1, &TEN);
+    let changed = |event: Value| {
+        let mut new = with_p99(11, &TEN);
+        let mut document = serde_json::to_value(&new[0]).unwrap();
+        document["scenarios"][0]["events"] = json!([event, event]);
+        new[0] = serde_json::from_value(document).unwrap();
+        new
+    };
+    let rate = changed(json!({ "action": "rate", "event": "rate 500/s", "done_s": 2.0 }));
+    let refused = compared(&base, &rate, &CompareOptions::default()).unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "these runs are not alike:\n  changed: new/1 was changed by hand: `rate 500/s` in `hello_high` and by 1 more change"
+    );
+    let overlook = vec![Unlike::Changed];
+    let options = CompareOptions {
+        overlook,
+        ..CompareOptions::default()
+    };
+    assert!(compared(&base, &rate, &options).is_ok());
+    let note = changed(json!({ "action": "mark", "event": "deployed", "done_s": 2.0 }));
+    assert!(compared(&base, &note, &CompareOptions::default()).is_ok());
+}

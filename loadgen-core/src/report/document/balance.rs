@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::scenario::is_zero;
 use super::statistics::Statistics;
 
 /// What became of an expectation.
@@ -19,6 +20,10 @@ pub struct Expectation {
     /// where no number of them would.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needed: Option<u64>,
+    /// How often somebody changed the load while it was measured: what was seen is of all that together. Left out
+    /// where nobody did.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spans_changes: u64,
 }
 
 /// Whether something is as expected. All but the first fail the run.

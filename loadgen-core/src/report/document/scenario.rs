@@ -383,7 +383,7 @@ fn is_none(rate: &f64) -> bool {
     clippy::trivially_copy_pass_by_ref,
     reason = "serde hands over a reference"
 )]
-fn is_zero(count: &u64) -> bool {
+pub(super) fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
@@ -425,6 +425,11 @@ pub struct ThresholdResult {
     /// When it ended the run, and by which value; left out where it did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_run: Option<EndedRun>,
+    /// How often somebody changed the load while what it is about was measured (a pause, its end, a rate, a number of
+    /// users, a target switched off or on): the value is of all that together. Of a condition on a tag, the sum over
+    /// its scenarios. Left out where nobody did.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub spans_changes: u64,
 }
 
 /// A window of a run.
@@ -470,6 +475,7 @@ impl ThresholdResult {
             unjudged: None,
             abort: false,
             ended_run: None,
+            spans_changes: 0,
         }
     }
 }

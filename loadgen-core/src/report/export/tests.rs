@@ -219,6 +219,7 @@ fn judged() -> Document {
     ];
     document.scenarios[1].thresholds = Vec::new();
     document.scenarios[1].expectations = vec![Expectation {
+        spans_changes: 0,
         expression: "distribution == even".to_owned(),
         observed: "b1 60%, b2 40%".to_owned(),
         verdict: Answer::Undecided,
@@ -363,5 +364,25 @@ proptest! {
     fn a_page_shows_whatever_was_said(said in "[a-z`|<>&*_~$#!\\[\\]() \\\\\n:/.-]{1,30}") {
         prop_assume!(!said.trim().is_empty());
         shows(&said);
+    }
+}
+
+#[test]
+fn what_spans_changes_says_so_in_each_form() {
+    let mut document = document();
+    let mut threshold = ThresholdResult::new("error_rate < 1%", "%", Some(0.5), true);
+    threshold.spans_changes = 2;
+    document.scenarios[0].thresholds = vec![threshold];
+    let text = document.to_string();
+    for (form, written) in [
+        ("text", text),
+        ("junit", document.to_junit()),
+        ("markdown", document.to_markdown()),
+    ] {
+        let written = written.replace('\u{a0}', " ");
+        assert!(
+            written.contains("spans 2 changes by hand"),
+            "{form}: {written}"
+        );
     }
 }

@@ -26,14 +26,14 @@ pub(super) fn judge(
     findings: &mut Findings,
 ) {
     let ledger = &scenario.ledger;
-    let in_time = ratio(scenario.started_in_time, ledger.planned);
+    let in_time = ratio(scenario.started_in_time, ledger.wanted());
     let missed = missed_its_rate(scenario);
     let started = || {
         format!(
             "`{}`: {} of {} ({}) started within the plan's time (at least {} should)",
             scenario.name,
             count(scenario.started_in_time),
-            counted(ledger.planned, "arrival"),
+            counted(ledger.wanted(), "arrival"),
             percent(in_time),
             percent(LEAST_ACHIEVED),
         )
@@ -41,7 +41,7 @@ pub(super) fn judge(
     let was_late = ledger.late >= LEAST_LATE && ratio(ledger.late, ledger.started) > MOST_LATE;
     // Both may have happened; what made arrivals wait longer is what kept them from starting.
     let mean = |series| Statistics::of(series).mean.unwrap_or_default();
-    let waited_for_users = ledger.dropped > 0 && without_user(scenario) == ledger.dropped
+    let waited_for_users = ledger.missed() > 0 && without_user(scenario) == ledger.missed()
         || mean(&scenario.parts.queue_wait) > mean(&scenario.parts.start_lag);
     if missed && was_late && !waited_for_users {
         let lag = Statistics::of(&scenario.parts.start_lag);
@@ -63,7 +63,7 @@ pub(super) fn judge(
             format!("{}, while a worker had no time to spare", started()),
         );
     } else {
-        if missed && !waited_for_users && (ledger.late > 0 || ledger.dropped == 0) {
+        if missed && !waited_for_users && (ledger.late > 0 || ledger.missed() == 0) {
             let sentence = format!("{}: the generator was late for some", started());
             findings.warnings.push(sentence);
         }
@@ -77,7 +77,7 @@ pub(super) fn judge(
 fn warn_of_others(scenario: &ScenarioRecord, is_cut_off: bool, findings: &mut Findings) {
     let others = scenario
         .ledger
-        .dropped
+        .missed()
         .saturating_sub(without_user(scenario));
     if others == 0 {
         return;
@@ -122,14 +122,14 @@ fn warn_of_busy_users(
         troubles.push(format!(
             "{} of {} ({}) never started",
             count(without_user),
-            counted(ledger.planned, "arrival"),
-            percent(ratio(without_user, ledger.planned)),
+            counted(ledger.wanted(), "arrival"),
+            percent(ratio(without_user, ledger.wanted())),
         ));
-    } else if missed && ledger.dropped == 0 {
+    } else if missed && ledger.missed() == 0 {
         troubles.push(format!(
             "only {} of {} ({}) started within the plan's time",
             count(scenario.started_in_time),
-            counted(ledger.planned, "arrival"),
+            counted(ledger.wanted(), "arrival"),
             percent(in_time),
         ));
     }
@@ -184,6 +184,6 @@ fn warn_of_busy_users(
 
 /// Whether an open model had fewer of its arrivals started in time than it should.
 pub(super) fn missed_its_rate(scenario: &ScenarioRecord) -> bool {
-    let planned = scenario.ledger.planned;
-    scenario.open && planned > 0 && ratio(scenario.started_in_time, planned) < LEAST_ACHIEVED
+    let wanted = scenario.ledger.wanted();
+    scenario.open && wanted > 0 && ratio(scenario.started_in_time, wanted) < LEAST_ACHIEVED
 }

@@ -20,6 +20,7 @@ pub(super) fn judge(
             observed,
             verdict,
             needed,
+            ..
         } = expectation;
         let name = &scenario.name;
         let what = match verdict {

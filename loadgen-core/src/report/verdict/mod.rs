@@ -7,6 +7,7 @@ mod alike;
 mod arrivals;
 mod backends;
 mod balance;
+mod by_hand;
 mod conditions;
 mod delay;
 mod events;
@@ -82,6 +83,7 @@ pub(super) fn verdict_on(
         balance::judge(scenario, expectations, &mut findings);
         pinned::judge(scenario, conditions, expectations, &mut findings);
     }
+    by_hand::judge(record, &mut findings);
     conditions::judge_tags(record, on_tags, &mut findings);
     generator::judge_saturation(record, &generator, &mut findings);
     if record.scenarios.is_empty() {

@@ -297,8 +297,20 @@ impl Condition {
         Self {
             pass: expectation.verdict == Answer::Holds,
             expression: expectation.expression.clone(),
-            observed: format!("{undecided}{observed}{}", more.unwrap_or_default()),
+            observed: format!(
+                "{undecided}{observed}{}{}",
+                more.unwrap_or_default(),
+                spanned(expectation.spans_changes),
+            ),
         }
+    }
+}
+
+/// That a value is of a load that somebody changed.
+fn spanned(changes: u64) -> String {
+    match changes {
+        0 => String::new(),
+        changes => format!(", spans {} by hand", human::counted(changes, "change")),
     }
 }
 
@@ -321,7 +333,8 @@ fn observed(result: &ThresholdResult) -> (Option<String>, String) {
                 (true, None) => ", withheld above: too few samples",
                 (true, Some(_)) => ", of too few samples",
             };
-            let remark = window.unwrap_or_default() + doubt;
+            let changes = spanned(result.spans_changes);
+            let remark = window.unwrap_or_default() + doubt + &changes;
             (Some(in_unit(unit, value)), remark)
         }
         (None, Some(why)) => (None, why.clone()),

@@ -202,6 +202,10 @@ fn requests(ledger: &Ledger, may_drop: bool) -> Fact {
         human::count(ledger.planned),
         parts.join(" +\u{a0}")
     );
+    if ledger.withheld > 0 {
+        let withheld = human::count(ledger.withheld);
+        text.push_str(&format!("; {withheld}\u{a0}of these dropped while paused"));
+    }
     if ledger.late > 0 {
         text.push_str(&format!("; {}\u{a0}late", human::count(ledger.late)));
     }

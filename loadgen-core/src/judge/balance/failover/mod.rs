@@ -148,12 +148,17 @@ pub(crate) fn failovers(record: &ScenarioRecord) -> Vec<(&EventRecord, Failover)
         let before = before.map(|(_, it)| it.over.unwrap_or(Duration::MAX));
         let next = events.get(index + 1).and_then(|it| it.holds_from());
         let load = (&record.timeline, record.elapsed);
-        let failover = match record.lasting && event.holds_from().is_some() {
-            true => Failover {
-                untold: Some(LASTING.to_owned()),
+        let by_hand = || changed_around(record, event);
+        let nothing_tells = match record.lasting && event.holds_from().is_some() {
+            true => Some(LASTING.to_owned()),
+            false => by_hand(),
+        };
+        let failover = match nothing_tells {
+            Some(why) => Failover {
+                untold: Some(why),
                 ..Failover::default()
             },
-            false => of(load, event, before.max(), next),
+            None => of(load, event, before.max(), next),
         };
         found.push((event, failover));
     }
@@ -172,6 +177,19 @@ pub(crate) fn failovers(record: &ScenarioRecord) -> Vec<(&EventRecord, Failover)
         }
     }
     found
+}
+
+/// What somebody changed of the load in the time that was recorded around an event: what the load is after it says
+/// nothing of the event.
+fn changed_around(record: &ScenarioRecord, event: &EventRecord) -> Option<String> {
+    let done = event.done?;
+    let windows = record.timeline.windows();
+    let (from, to) = windows.iter().find(|it| it.0 <= done && done <= it.1)?;
+    let change = record.changes().find(|(at, _)| from <= at && at <= to)?;
+    let (at, said) = (human::duration(change.0), &change.1.said);
+    Some(format!(
+        "somebody changed the load around it (`{said}` at {at})"
+    ))
 }
 
 /// The servers that an event took away, each with the event and from when on it was.

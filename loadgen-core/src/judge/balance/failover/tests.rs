@@ -658,6 +658,24 @@ fn events_that_take_nobody_away_are_none() {
     assert_eq!(why, [Some("it was not done"), None]);
 }
 
+/// Whatever a server that went away does to the load, a pause does more.
+#[test]
+fn nothing_is_told_where_somebody_changed_the_load() {
+    let mut record = ScenarioRecord::empty("lb", "grpc", true, &[]);
+    record.timeline = run(Duration::from_secs(10), |_, _| ok("b2"), |_| None);
+    let mut change = EventRecord::new(EventAction::Users, "users 3");
+    change.done = Some(Duration::from_secs(71));
+    record.events = vec![killed(), change];
+    assert_eq!(failovers(&record)[0].1.untold, None, "it was long after it");
+    record.events[1].done = Some(Duration::from_secs(4));
+    let all = failovers(&record);
+    assert_eq!(all.len(), 1, "it takes nobody away");
+    let found = &all[0].1;
+    assert!(!found.was_seen);
+    let why = "somebody changed the load around it (`users 3` at 4 s)";
+    assert_eq!(found.untold.as_deref(), Some(why));
+}
+
 /// They are all due at the start, and over at the end or when they break.
 #[test]
 fn streams_that_last_are_not_taken_for_requests() {

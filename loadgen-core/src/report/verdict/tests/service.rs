@@ -330,3 +330,39 @@ fn an_event_that_failed_makes_the_run_invalid() {
     let (_, reasons) = told(vec![failed.clone(), failed]);
     assert!(reasons[0].contains("2 events failed") && reasons[0].contains("the first, `kill b2`"));
 }
+
+/// What fell due during a pause is nobody's fault, and the rate is held to the rest.
+#[test]
+fn what_a_pause_withheld_is_nobodys_fault() {
+    let change = |action, said: &str, s| {
+        let mut event = EventRecord::new(action, said);
+        event.done = Some(Duration::from_secs(s));
+        event
+    };
+    let mut record = run(true, |record| {
+        drop_arrivals(record, 4_000);
+        record.scenarios[0].ledger.withheld = 4_000;
+    });
+    let verdict_of = |record: &RunRecord| {
+        let verdict = verdict(record, &[], &[]);
+        (verdict.status, verdict.warnings.join("\n"))
+    };
+    assert_eq!(verdict_of(&record), (Status::Pass, String::new()));
+    record.scenarios[0].happened([
+        change(EventAction::Pause, "pause", 2),
+        change(EventAction::Mark, "deployed", 3),
+        change(EventAction::Resume, "resume", 6),
+    ]);
+    let (status, warnings) = verdict_of(&record);
+    assert_eq!(status, Status::Pass);
+    insta::assert_snapshot!(warnings, @"changed by hand while it was measured: `greet` twice (pause, resume); figures and conditions are of all of that together");
+    // Of what was not withheld more than a hundredth is too much.
+    let scenario = &mut record.scenarios[0];
+    scenario.ledger.withheld = 3_800;
+    scenario.ledger.late = 0;
+    let (_, warnings) = verdict_of(&record);
+    assert!(
+        warnings.contains("200 arrivals never started"),
+        "{warnings}"
+    );
+}

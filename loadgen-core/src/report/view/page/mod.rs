@@ -484,7 +484,7 @@ fn figures(document: &Document) -> Vec<Figure> {
     ];
     let others = [
         ("unanswered", total.unanswered),
-        ("dropped", ledger.dropped),
+        ("dropped", ledger.missed()),
         ("interrupted", ledger.interrupted),
     ];
     figures.extend(
@@ -493,6 +493,9 @@ fn figures(document: &Document) -> Vec<Figure> {
             .filter(|it| it.1 > 0)
             .map(|(label, count)| bad(label, count)),
     );
+    if ledger.withheld > 0 {
+        figures.push(figure("withheld", human::count(ledger.withheld)));
+    }
     figures.push(figure("throughput", human::rate(total.throughput_per_s)));
     let times = [
         ("p50", times.p50),

@@ -126,7 +126,6 @@ fn scraped_at(flags: &[&str]) -> Option<String> {
     run(flags).unwrap().run.prometheus
 }
 
-#[test_case(&["x.json"]; "alone")]
 #[test_case(&["--ui"] => Some("127.0.0.1:8089".to_owned()); "the usual address")]
 #[test_case(&["--ui", "--json"] => Some("127.0.0.1:8089".to_owned()); "another flag behind it")]
 #[test_case(&["--ui=0"] => Some("127.0.0.1:0".to_owned()); "a free port")]
@@ -135,8 +134,10 @@ fn shown_at(flags: &[&str]) -> Option<String> {
     run(flags).unwrap().run.ui
 }
 
+#[test_case(&["x.json"]; "alone")]
 #[test_case(&["--prometheus", "x.json"]; "behind a flag that may have a value")]
 #[test_case(&["--statsd-tags", "x.json"]; "behind another")]
+#[test_case(&["--ui", "x.json"]; "behind a third")]
 #[test_case(&["--pacing", "busy", "x.json"]; "behind a value that may go on")]
 #[test_case(&["--config", "x.json"]; "with a flag")]
 #[test_case(&["x.json", "--profile", "ci"]; "with a profile")]

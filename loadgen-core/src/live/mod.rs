@@ -10,6 +10,8 @@ mod extent;
 mod follower;
 mod message;
 mod series;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;

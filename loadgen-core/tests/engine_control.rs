@@ -618,6 +618,37 @@ fn a_run_that_is_over_takes_nothing() {
     assert!(control.standing()[0].is_over);
 }
 
+/// What the page and others are sent.
+#[test]
+fn how_a_run_stands_is_json() {
+    let mut spec = ScenarioSpec::new("s", open(100.0, 600));
+    spec.target("b:1");
+    spec.target("b:2");
+    spec.switches_targets = true;
+    changed(spec, &Busy::default(), |control| {
+        rest(50);
+        tell(control, r#"{"change": "pause"}"#);
+        tell(
+            control,
+            r#"{"change": "target", "target": "b:2", "on": false}"#,
+        );
+        let standing = serde_json::to_value(control.standing()).expect("JSON");
+        let expected = serde_json::json!([{
+            "scenario": "s",
+            "is_over": false,
+            "paused": true,
+            "rate": 100.0,
+            "rate_is_told": false,
+            "users": null,
+            "users_are_told": false,
+            "most_users": 1000,
+            "targets": [{ "target": "b:1", "on": true }, { "target": "b:2", "on": false }],
+            "takes": ["resume", "rate", "target", "note", "stop"],
+        }]);
+        assert_eq!(standing, expected);
+    });
+}
+
 /// What may be told in any order.
 fn changes() -> impl Strategy<Value = Vec<(u64, &'static str)>> {
     let change = prop::sample::select(vec![

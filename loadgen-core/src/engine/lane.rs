@@ -11,7 +11,7 @@ use futures::FutureExt;
 use futures::stream::{FuturesUnordered, StreamExt};
 use tokio::sync::Notify;
 
-use super::control::Steering;
+use super::control::{Steered, Steering};
 use super::event::Phase;
 use super::slot::{Cut, Slots, UserSlot};
 use super::spec::ScenarioSpec;
@@ -106,15 +106,15 @@ pub(super) struct LaneCore {
 
 impl LaneCore {
     pub(super) fn new(
-        spec: Arc<ScenarioSpec>,
+        steered: &Steered,
         clock: Clock,
         recorder: Rc<Recorder>,
         timeline: Timeline,
         stopper: Stopper,
-        steering: Arc<Steering>,
         fatal: Rc<Fatal>,
         most_in_line: usize,
     ) -> Self {
+        let (spec, steering) = (Arc::clone(&steered.spec), Arc::clone(&steered.steering));
         // Fine enough that a timeout is kept to 2 %, coarse enough to cost nothing.
         let look_again = (nanos(spec.timeout) / 50).clamp(1_000_000, 100_000_000);
         let slots = Slots::new(nanos(spec.timeout));

@@ -260,12 +260,11 @@ async fn live(
         recorder.begin(timeline.measure_from);
         outside.begin(timeline.measure_from);
         let core = Rc::new(LaneCore::new(
-            Arc::clone(&spec),
+            &assignment.steered[index],
             assignment.clock,
             recorder,
             timeline,
             assignment.stopper.clone(),
-            Arc::clone(&assignment.steered[index].steering),
             Rc::clone(&fatal),
             assignment
                 .options

@@ -452,6 +452,7 @@ impl Shared {
             .drain(..)
             .partition(|it| needs_others && self.is_on(it) && self.peers.has(&it.place.peer()));
         *instead = stay;
+        go.iter().for_each(|it| it.place.is_left_over());
         self.left.borrow_mut().extend(go);
         if needs_others {
             let is_wanted = |target: &usize| {

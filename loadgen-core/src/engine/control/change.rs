@@ -253,3 +253,56 @@ impl Change {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case(r#"{"change":"pause"}"#)]
+    #[test_case(r#"{"change":"resume","scenario":"a"}"#)]
+    #[test_case(r#"{"change":"rate","scenario":"a","rate":"500/s"}"#)]
+    #[test_case(r#"{"change":"users","users":20}"#)]
+    #[test_case(r#"{"change":"target","target":"b:1","on":false}"#)]
+    #[test_case(r#"{"change":"note","text":"deployed"}"#)]
+    #[test_case(r#"{"change":"stop"}"#)]
+    #[test_case(r#"{"change":"stop","at_once":true}"#)]
+    fn what_is_written_is_read(json: &str) {
+        let change: Change = json.parse().unwrap();
+        assert_eq!(serde_json::to_string(&change).unwrap(), json);
+        assert_eq!(serde_json::from_str::<Change>(json).unwrap(), change);
+    }
+
+    #[test_case(r#"{"change":"stop","at_once":null}"#, None; "nothing is what is left out")]
+    #[test_case(
+        r#"{"change":7}"#,
+        Some(
+            "`change` is missing or no text; it is one of `pause`, `resume`, `rate`, `users`, `target`, `note`, `stop`"
+        )
+    )]
+    #[test_case(
+        r#"{"change":"users","users":-1}"#,
+        Some("`users` of `users` is a whole number, such as 20")
+    )]
+    #[test_case(
+        r#"{"change":"users","users":5000000000}"#,
+        Some("`users` of `users` is a whole number, such as 20")
+    )]
+    #[test_case(
+        r#"{"change":"pause","scenario":[]}"#,
+        Some("`scenario` of `pause` is a text")
+    )]
+    #[test_case(
+        r#"{"change":"note","txt":"a"}"#,
+        Some("`note` has no `txt`; did you mean `text`?")
+    )]
+    #[test_case(
+        "7",
+        Some("a change is an object of JSON, such as {\"change\": \"pause\"}")
+    )]
+    fn what_is_wrong_is_said_once(json: &str, expected: Option<&str>) {
+        let said = json.parse::<Change>().err().map(|it| it.to_string());
+        assert_eq!(said.as_deref(), expected);
+    }
+}

@@ -121,7 +121,7 @@ impl Control {
         if let Change::Stop { at_once } = change {
             self.stop(*at_once);
         }
-        let (said, at) = told.ok_or_else(|| Refused::new("the run has no scenario"))?;
+        let (said, at) = told.expect("one scenario at least is concerned");
         let at = human::micros(at.as_secs_f64() * 1e6);
         if concerned.len() == scenes.len() {
             return Ok(format!("{said} at {at}"));
@@ -176,6 +176,9 @@ fn concerned(scenes: &[Scene], change: &Change, now: Nanos) -> Result<Vec<usize>
         let mut whys: Vec<String> = Vec::new();
         for (scene, why) in scenes.iter().zip(refusals.into_iter().flatten()) {
             whys.push(format!("`{}` {why}", scene.name()));
+        }
+        if whys.is_empty() {
+            return Err(Refused::new("the run has no scenario"));
         }
         // More would be read by nobody, and each can be asked for by itself.
         let more = whys.len().saturating_sub(3);

@@ -84,7 +84,7 @@ impl Scene {
         if is_note && now < self.timeline.measure_from {
             return Some("is not measured yet".to_owned());
         }
-        if self.changes >= MOST_CHANGES {
+        if self.changes >= MOST_CHANGES && !matches!(change, Change::Stop { .. }) {
             return Some(format!(
                 "was told {MOST_CHANGES} things already, and no more are recorded"
             ));
@@ -105,7 +105,7 @@ impl Scene {
     fn refuses_rate(&self, now: Nanos) -> Option<String> {
         match &self.spec.load {
             Load::Open(_) if now < self.timeline.measure_from => Some(
-                "is not measured yet, and a warm-up has the rate that the plan begins with"
+                "is not measured yet, and the rate of its warm-up is that of its first stage's end"
                     .to_owned(),
             ),
             Load::Closed(closed) if closed.rate_limit.is_none() => Some(
@@ -237,6 +237,10 @@ impl Scene {
         let told = self.steering.told();
         let into = now.saturating_sub(self.timeline.measure_from);
         let (rate, users) = match &self.spec.load {
+            // A warm-up has the rate of the first stage's end.
+            Load::Open(open) if now < self.timeline.measure_from => {
+                (open.stages.first().map(|it| it.to), None)
+            }
             Load::Open(open) => (Some(rate_at(&open.stages, into)), None),
             Load::Closed(closed) => {
                 let users = match &closed.limit {

@@ -23,7 +23,7 @@ fn counted(point: &Value) -> [u64; 3] {
 
 /// Ends the run, and waits for the end.
 fn stop(run: Shown, mut viewer: Viewer) -> String {
-    let answer = viewer.change(json!({"change": "stop"}));
+    let answer = viewer.change(&json!({"change": "stop"}));
     assert!(answer["done"].is_string(), "{answer}");
     viewer.until(|it| it.phase() == "over");
     while viewer.take().is_none() {}
@@ -178,7 +178,7 @@ fn garbage_ends_the_connection_and_not_the_run(bytes: &[u8]) {
     let run = Shown::start(&LONG);
     let mut viewer = run.look();
     let stream = viewer.socket.get_mut();
-    stream.write_all(bytes).unwrap();
+    stream.write_all(bytes).expect("it is sent");
     let mut rest = Vec::new();
     let _ = stream.read_to_end(&mut rest);
     stop_anew(run);
@@ -199,7 +199,7 @@ fn the_run_does_what_it_is_told_and_says_why_it_does_not() {
     let mut viewer = run.look();
     let mut other = run.look();
     viewer.until(|it| !it.points().is_empty());
-    let note = viewer.change(json!({"change": "note", "text": "a deploy"}));
+    let note = viewer.change(&json!({"change": "note", "text": "a deploy"}));
     assert!(
         note["done"]
             .as_str()
@@ -218,7 +218,7 @@ fn the_run_does_what_it_is_told_and_says_why_it_does_not() {
         ),
         (json!("pause"), "a change is an object of JSON"),
     ] {
-        let answer = viewer.change(change);
+        let answer = viewer.change(&change);
         let refused = answer["refused"]
             .as_str()
             .unwrap_or_else(|| panic!("{answer}"));
@@ -227,15 +227,15 @@ fn the_run_does_what_it_is_told_and_says_why_it_does_not() {
     viewer.send("no JSON");
     viewer.until(|it| it.answers.len() == 6);
     assert_eq!(viewer.answers[5]["id"], 0, "{}", viewer.answers[5]);
-    let answer = viewer.change_as(7, json!({"change": "pause"}));
+    let answer = viewer.change_as(7, &json!({"change": "pause"}));
     assert!(answer["done"].is_string(), "{answer}");
     for viewer in [&mut viewer, &mut other] {
         viewer.until(|it| it.standing[0]["paused"] == true);
         viewer.until(|it| it.header.contains("PAUSED"));
     }
-    let answer = viewer.change_as(8, json!({"change": "resume"}));
+    let answer = viewer.change_as(8, &json!({"change": "resume"}));
     assert!(answer["done"].is_string(), "{answer}");
-    let answer = viewer.change_as(9, json!({"change": "stop", "at_once": true}));
+    let answer = viewer.change_as(9, &json!({"change": "stop", "at_once": true}));
     assert!(answer["done"].is_string(), "{answer}");
     other.until(|it| it.phase() == "over");
     while viewer.take().is_none() {}

@@ -260,12 +260,12 @@ impl Viewer {
     }
 
     /// Asks for a change and waits for the answer to it.
-    pub(crate) fn change(&mut self, change: Value) -> Value {
+    pub(crate) fn change(&mut self, change: &Value) -> Value {
         self.change_as(self.answers.len() + 1, change)
     }
 
     /// The same, under this number.
-    pub(crate) fn change_as(&mut self, id: usize, change: Value) -> Value {
+    pub(crate) fn change_as(&mut self, id: usize, change: &Value) -> Value {
         self.send(json!({"id": id, "change": change}).to_string());
         let answered = |it: &Self| it.answers.iter().position(|it| it["id"] == id);
         self.until(|it| answered(it).is_some());

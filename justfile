@@ -108,6 +108,11 @@ bench-compare *parts:
 bench-sinks *rate:
     cargo run --release -p loadgen-benches --bin sinks -- {{ rate }}
 
+# What `--ui` costs the generator with three viewers, thread by thread (Linux): [RATE [SECONDS]]
+bench-ui *arguments:
+    cargo build --release
+    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" python3 tests/ui_cost.py {{ arguments }}
+
 # Memory that open WebSocket connections take, side by side
 bench-memory: (bench-compare "memory")
 

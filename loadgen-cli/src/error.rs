@@ -21,6 +21,7 @@ use crate::run::RunError;
 use crate::settings::SettingsError;
 use crate::signals::SignalError;
 use crate::suite::LoadError;
+use crate::ui::UiError;
 use crate::{human, screen};
 
 /// Why a command could not do its work.
@@ -70,6 +71,9 @@ pub(crate) enum Error {
     /// Runs that are not compared.
     #[error(transparent)]
     Comparing(#[from] ComparingError),
+    /// A run that cannot be shown.
+    #[error(transparent)]
+    Ui(#[from] UiError),
     /// A run.
     #[error(transparent)]
     Run(#[from] RunError),

@@ -24,6 +24,7 @@ use crate::signals::Listener;
 use crate::sinks::{About, End, Sinks};
 use crate::terminal;
 use crate::trace::Trace;
+use crate::ui::Ui;
 
 pub(crate) use self::deed::kill_commands;
 pub(crate) use self::error::RunError;
@@ -44,7 +45,22 @@ pub(crate) struct Ran {
 /// # Errors
 /// Why nothing could be measured, or not be told.
 pub(crate) fn run(
+    settings: RunSettings,
+    ui: Option<&Ui>,
+    signals: &Listener,
+    screen: &Screen,
+    may_begin: impl Fn(&Context, &[Names]) -> Result<(), ComparingError>,
+) -> Result<Ran, RunError> {
+    let ran = carry_out(settings, ui, signals, screen, may_begin);
+    if let (Some(ui), Err(error)) = (ui, &ran) {
+        ui.fail(&error.to_string());
+    }
+    ran
+}
+
+fn carry_out(
     mut settings: RunSettings,
+    ui: Option<&Ui>,
     signals: &Listener,
     screen: &Screen,
     may_begin: impl Fn(&Context, &[Names]) -> Result<(), ComparingError>,
@@ -78,6 +94,7 @@ pub(crate) fn run(
         Listening {
             sinks: &mut sinks,
             journal: follower,
+            ui: ui.map(|ui| (ui, context.clone())),
         },
         signals,
         screen,
@@ -98,6 +115,9 @@ pub(crate) fn run(
     let (stopped, is_told_to_end) = conclude::no_more_to_stop(signals);
     let stopped = stopped || record.stopped;
     let document = conclude::document(context, &record, sinks.conclude(screen));
+    if let Some(ui) = ui {
+        ui.conclude(&document);
+    }
     backend.say(screen);
     sinks.judged(&document);
     if let Some(trace) = trace {

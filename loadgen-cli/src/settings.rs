@@ -13,6 +13,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod ui;
 
 use std::ffi::OsString;
 
@@ -28,6 +29,7 @@ use crate::output::Spec;
 pub(crate) use self::env::EnvError;
 pub(crate) use self::error::SettingsError;
 pub(crate) use self::journal::{Journal, beside as journal_beside};
+pub(crate) use self::ui::UiSettings;
 
 /// A run, settled.
 #[derive(Debug, Clone)]
@@ -55,6 +57,8 @@ pub(crate) struct RunSettings {
     trace: Option<usize>,
     /// Where figures go while the run is under way.
     pub(crate) sinks: SinkSettings,
+    /// Where it is shown.
+    pub(crate) ui: Option<UiSettings>,
 }
 
 impl RunSettings {
@@ -130,6 +134,7 @@ impl RunSettings {
             json: args.json,
             trace: args.trace.and_then(|it| usize::try_from(it).ok()),
             sinks,
+            ui: UiSettings::resolve(args),
         })
     }
 

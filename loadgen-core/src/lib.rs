@@ -12,6 +12,7 @@
 //! | [`record`] | what was measured: results, histograms, the ledger |
 //! | [`condition`], [`expectation`], [`report`] | conditions on results and on balancers; judging them, the verdict, the result document, comparing runs |
 //! | [`journal`] | what a run recorded, on a disk up to the last second |
+//! | `live` | what a page shows of a run that is under way; behind the feature `page` |
 //! | `sink` | figures sent on while the run goes; behind features |
 //! | [`process`], [`cgroup`] | what the process takes of its machine, and what it may take |
 //! | [`units`], [`outcome`], [`clock`] | the words everything is said in |
@@ -38,6 +39,7 @@
 )]
 
 pub mod alarm;
+mod allowance;
 #[cfg(any(
     feature = "grpc",
     feature = "websocket",
@@ -71,6 +73,8 @@ pub mod expression;
 pub mod input;
 pub mod journal;
 mod judge;
+#[cfg(feature = "page")]
+pub mod live;
 mod nearest;
 pub mod outcome;
 pub mod pacer;

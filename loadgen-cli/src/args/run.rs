@@ -16,11 +16,13 @@ use super::compare::CompareFlags;
 use super::each::TargetFlags;
 use super::values::{
     MOST_WORKERS, TagList, assignment, count, duration, output_spec, pacing, prefix, rate,
-    scrape_address, seed, statsd, tags, target, url,
+    scrape_address, seed, statsd, tags, target, ui_address, url,
 };
 use crate::output::Spec;
 use crate::protocols;
 
+/// Where a run is shown unless told.
+const UI_ADDRESS: &str = "127.0.0.1:8089";
 /// Where Prometheus scrapes unless told.
 const PROMETHEUS_ADDRESS: &str = "127.0.0.1:9464";
 /// The most iterations of a run, as in scenario files.
@@ -171,6 +173,12 @@ pub(crate) struct RunArgs {
     /// Keep no journal
     #[arg(long, conflicts_with = "journal", help_heading = "Output")]
     pub(crate) no_journal: bool,
+    /// Show the run in a browser while it is under way, at an address with a token of its own; port 0 takes a free one [default: 127.0.0.1:8089]
+    #[arg(long, value_name = "HOST:PORT", value_parser = ui_address, num_args = 0..=1, require_equals = true, default_missing_value = UI_ADDRESS, help_heading = "Output")]
+    pub(crate) ui: Option<String>,
+    /// Let `--ui` listen where other machines can reach it, without TLS
+    #[arg(long, requires = "ui", help_heading = "Output")]
+    pub(crate) ui_insecure: bool,
     /// Send metrics to StatsD once a second, `host:port`
     #[arg(long, value_name = "HOST:PORT", value_parser = statsd, help_heading = "Output")]
     pub(crate) statsd: Option<Target>,

@@ -57,6 +57,8 @@ fn run(flags: &[&str]) -> Result<RunCommand, String> {
 #[test_case(&["--prometheus=65536"] => "error: invalid value '65536' for '--prometheus[=<HOST:PORT>]': expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one"; "no such port to scrape")]
 #[test_case(&["--prometheus=:1"] => "error: invalid value ':1' for '--prometheus[=<HOST:PORT>]': expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one"; "no host to scrape")]
 #[test_case(&["--prometheus="] => "error: invalid value '' for '--prometheus[=<HOST:PORT>]': expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one"; "nothing to scrape")]
+#[test_case(&["--ui=localhost"] => "error: invalid value 'localhost' for '--ui[=<HOST:PORT>]': expected HOST:PORT or PORT, like `127.0.0.1:8089`; port 0 takes a free one"; "no port to look at")]
+#[test_case(&["--ui-insecure"] => "error: the following required arguments were not provided:"; "for others and for nobody")]
 #[test_case(&["--prometheus-wait", "1s"] => "error: the following required arguments were not provided:"; "waiting for nobody")]
 #[test_case(&["--otlp", "localhost:4318"] => "error: invalid value 'localhost:4318' for '--otlp <URL>': expected a URL like `http://HOST:PORT` or `https://HOST/path`"; "no scheme")]
 #[test_case(&["--otlp", ""] => "error: invalid value '' for '--otlp <URL>': expected a URL like `http://HOST:PORT` or `https://HOST/path`"; "an empty URL")]
@@ -124,9 +126,18 @@ fn scraped_at(flags: &[&str]) -> Option<String> {
     run(flags).unwrap().run.prometheus
 }
 
+#[test_case(&["--ui"] => Some("127.0.0.1:8089".to_owned()); "the usual address")]
+#[test_case(&["--ui", "--json"] => Some("127.0.0.1:8089".to_owned()); "another flag behind it")]
+#[test_case(&["--ui=0"] => Some("127.0.0.1:0".to_owned()); "a free port")]
+#[test_case(&["--ui=[::1]:80"] => Some("[::1]:80".to_owned()); "an address")]
+fn shown_at(flags: &[&str]) -> Option<String> {
+    run(flags).unwrap().run.ui
+}
+
 #[test_case(&["x.json"]; "alone")]
 #[test_case(&["--prometheus", "x.json"]; "behind a flag that may have a value")]
 #[test_case(&["--statsd-tags", "x.json"]; "behind another")]
+#[test_case(&["--ui", "x.json"]; "behind a third")]
 #[test_case(&["--pacing", "busy", "x.json"]; "behind a value that may go on")]
 #[test_case(&["--config", "x.json"]; "with a flag")]
 #[test_case(&["x.json", "--profile", "ci"]; "with a profile")]

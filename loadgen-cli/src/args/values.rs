@@ -161,13 +161,23 @@ pub(super) fn tags(text: &str) -> Result<TagList, String> {
     pairs.map(TagList)
 }
 
-/// An address to listen on; the loopback's where only a port is given.
+/// An address to be scraped at.
 pub(super) fn scrape_address(text: &str) -> Result<String, String> {
+    own_address(text, "127.0.0.1:9464")
+}
+
+/// An address to be looked at.
+pub(super) fn ui_address(text: &str) -> Result<String, String> {
+    own_address(text, "127.0.0.1:8089")
+}
+
+/// An address to listen on; the loopback's where only a port is given.
+fn own_address(text: &str, example: &str) -> Result<String, String> {
     if text.parse::<u16>().is_ok() {
         return Ok(format!("127.0.0.1:{text}"));
     }
     listen_address(text).map_err(|_| {
-        "expected HOST:PORT or PORT, like `127.0.0.1:9464`; port 0 takes a free one".to_owned()
+        format!("expected HOST:PORT or PORT, like `{example}`; port 0 takes a free one")
     })
 }
 

@@ -17,6 +17,7 @@ use crate::run::{self, RunError};
 use crate::screen::keys;
 use crate::settings::SettingsError;
 use crate::sinks::SinkError;
+use crate::ui::UiError;
 
 /// What the process says to whoever started it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,8 @@ impl From<&Error> for Exit {
             }
             Error::Describe(_) => Self::Scenario,
             Error::InFlags { error, .. } => Self::from(&**error),
+            Error::Ui(UiError::Thread { .. }) => Self::Unexpected,
+            Error::Ui(_) => Self::Usage,
             Error::Settings(error) => of_settings(error),
             Error::Run(error) => of_run(error),
             Error::Server(error) => of_server(error),

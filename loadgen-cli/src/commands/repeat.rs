@@ -17,6 +17,7 @@ use crate::run::{self, RunError};
 use crate::screen::Screen;
 use crate::settings::RunSettings;
 use crate::signals::Listener;
+use crate::ui::Ui;
 
 /// Carries a run out, as often as is asked for, and says what its end means: the worst of all ends.
 ///
@@ -32,13 +33,18 @@ pub(super) fn carry_out(
     let shown = Shown::with(args.json, args.quiet);
     let Some(times) = repeat else {
         let check = comparable(&baseline, 1, args);
-        let ran = run::run(settings, signals, &Screen::stderr(args.quiet), check)?;
+        let ui = Ui::open(settings.ui.as_ref())?;
+        let screen = Screen::stderr(args.quiet);
+        let ran = run::run(settings, ui.as_ref(), signals, &screen, check)?;
+        drop(ui);
         let exit = of_one(&ran, args);
         let ran = [stored(ran.document, None)];
         return held_against(&baseline, &ran, args, exit);
     };
     let series = Series::of(settings, times)?;
-    let (ran, exit, failed) = series.carry_out(&baseline, args, signals);
+    let ui = Ui::open(series.settings.ui.as_ref())?;
+    let (ran, exit, failed) = series.carry_out(&baseline, args, ui.as_ref(), signals);
+    drop(ui);
     if shown == Shown::Summary && !ran.is_empty() {
         let documents: Vec<&Document> = ran.iter().map(|it| &it.document).collect();
         let spread = Spread::of(&documents).text(output::look());
@@ -143,6 +149,7 @@ impl Series {
         self,
         baseline: &[Stored],
         args: &RunArgs,
+        ui: Option<&Ui>,
         signals: &Listener,
     ) -> (Vec<Stored>, Exit, Option<RunError>) {
         let screen = Screen::stderr(args.quiet);
@@ -157,7 +164,7 @@ impl Series {
             let mut settings = self.settings.clone();
             settings.outputs = outputs;
             let check = comparable(baseline, all, args);
-            match run::run(settings, signals, &screen, check) {
+            match run::run(settings, ui, signals, &screen, check) {
                 Ok(ran) => {
                     worst = worst.or_worse(of_one(&ran, args));
                     done.push(stored(ran.document, Some(nth)));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use loadgen_core::condition::Threshold;
 use loadgen_core::engine::{self, Event, Run, Stopper};
 use loadgen_core::record::{EarlyEnd, RunRecord};
+use loadgen_core::report::Context;
 
 use super::control::RunControl;
 use super::error::RunError;
@@ -21,11 +22,14 @@ use crate::settings::RunSettings;
 use crate::signals::Listener;
 use crate::sinks::Sinks;
 use crate::trace::Trace;
+use crate::ui::Ui;
 
 /// Those who listen to a run besides whoever looks at it.
 pub(super) struct Listening<'a> {
     pub(super) sinks: &'a mut Sinks,
     pub(super) journal: Option<Following>,
+    /// The page that shows the run, and what the result document says of it.
+    pub(super) ui: Option<(&'a Ui, Context)>,
 }
 
 /// Carries the run out, with its view and its way out.
@@ -78,6 +82,15 @@ pub(super) fn execute(
         notice()
     };
     stop_on_signal(signals, run.stopper(), stops, screen.clone());
+    if let Some((ui, context)) = listening.ui {
+        run = ui.listen(
+            run,
+            control.clone(),
+            &settings.plan.scenarios,
+            context,
+            screen,
+        );
+    }
     let keys = below.and_then(|below| keys::listen(screen, below, control));
     let executed = run.execute();
     drop(keys);

@@ -3,12 +3,15 @@
 use std::mem;
 use std::sync::mpsc::{Receiver, Sender};
 
-use super::allowance::Allowance;
 use super::entry::Pen;
 use super::frame::{self, Kind};
 use super::writer::{ToWriter, Written};
+use crate::allowance::Allowance;
 use crate::engine::{Event, SoFar};
 use crate::process::thread_time;
+
+/// Keeping a journal may take one part in this many of a processor: 0.5 %.
+const ONE_IN: i64 = 200;
 
 /// Makes an entry of each second that it hears of. It is for [`Run::listen`](crate::engine::Run::listen).
 #[derive(Debug)]
@@ -32,7 +35,7 @@ impl Follower {
     ) -> Self {
         Self {
             pen,
-            allowance: Allowance::full(),
+            allowance: Allowance::one_in(ONE_IN),
             to_writer,
             from_writer,
             spare: Some(Vec::new()),

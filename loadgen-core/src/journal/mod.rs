@@ -10,7 +10,6 @@
 //! the machine itself goes down, what its system had not written out is lost; what is before that can be
 //! read.
 
-mod allowance;
 mod context;
 mod entry;
 mod error;

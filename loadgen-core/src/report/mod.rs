@@ -23,6 +23,8 @@ mod verdict;
 mod view;
 mod worker_load;
 
+#[cfg(feature = "page")]
+pub(crate) use build::build_so_far;
 pub use build::{Context, Expected, build};
 pub use document::{
     Address, Answer, Backend, BackendCount, Cause, Change, Check, Confidence, Connections, Custom,
@@ -37,3 +39,5 @@ pub use read::{ReadError, read};
 #[cfg(feature = "text")]
 pub use text::TextOptions;
 pub use verdict::verdict;
+#[cfg(feature = "page")]
+pub(crate) use view::Progress;

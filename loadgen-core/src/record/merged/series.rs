@@ -115,21 +115,24 @@ impl Default for SeriesPart {
 }
 
 impl SeriesPart {
-    /// Makes of the points before it those of the whole.
+    /// Makes of the points before it those of the whole. Tells the place from which on they are others than before.
     ///
     /// # Errors
     /// [`Misfit`] where these are no points of one series, whoever wrote them.
-    pub fn add_to(self, points: &mut Vec<SeriesPoint>) -> Result<(), Misfit> {
+    pub fn add_to(self, points: &mut Vec<SeriesPoint>) -> Result<usize, Misfit> {
         if !self.width.is_power_of_two() || width_of(points) > self.width {
             return Err(Misfit);
         }
-        if width_of(points) < self.width {
+        let is_wider = width_of(points) < self.width;
+        if is_wider {
             widen(points, self.width);
         }
-        points.truncate(points.partition_point(|it| it.t_s < self.from_s));
+        let from = points.partition_point(|it| it.t_s < self.from_s);
+        points.truncate(from);
         points.extend(self.points);
         // Until it is finished, those that are still open stand behind those that are kept.
-        fit_together(points, self.width, MOST_POINTS + OPEN_SECONDS as usize)
+        fit_together(points, self.width, MOST_POINTS + OPEN_SECONDS as usize)?;
+        Ok(if is_wider { 0 } else { from })
     }
 
     /// The series that these are of a load that took so long.
@@ -514,7 +517,7 @@ mod tests {
             let points: Vec<(u64, u64)> = (0..count).map(|t_s| (t_s, 1)).collect();
             part(1, 0, &points).add_to(&mut Vec::new())
         };
-        assert_eq!(seconds(660), Ok(()));
+        assert_eq!(seconds(660), Ok(0));
         assert_eq!(seconds(661), Err(Misfit));
     }
 

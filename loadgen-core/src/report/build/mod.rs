@@ -88,7 +88,20 @@ impl Default for Context {
 /// Makes the document of a run. Secrets in the plan, told by their names, are masked in it, and so are
 /// their values in the examples of failures, whoever made the run.
 #[must_use]
-pub fn build(record: &RunRecord, mut context: Context) -> Document {
+pub fn build(record: &RunRecord, context: Context) -> Document {
+    of(record, context, None)
+}
+
+/// Makes the document of a run that has come so far. Of the series of each scenario it has the points from this
+/// place on: who was told the others has them. What takes a look at all of them is left out, the confidence of
+/// percentiles.
+#[cfg(feature = "page")]
+pub(crate) fn build_so_far(record: &RunRecord, context: Context, from: &[usize]) -> Document {
+    of(record, context, Some(from))
+}
+
+/// The document, whole, or with the points of each series from a place on.
+fn of(record: &RunRecord, mut context: Context, from: Option<&[usize]>) -> Document {
     let by_default = Threshold::default_error_rate();
     let judged: Vec<Vec<ThresholdResult>> = record
         .scenarios
@@ -120,7 +133,8 @@ pub fn build(record: &RunRecord, mut context: Context) -> Document {
         })
         .collect();
     let secrets = Secrets::mask_in(&mut context.plan);
-    let mut verdict = verdict_on(record, &judged, &on_tags, &expected, context.host.cores);
+    let cores = context.host.cores;
+    let mut verdict = verdict_on(record, &judged, &on_tags, &expected, cores, from.is_some());
     verdict.warnings.extend(unverified(&context.plan));
     verdict
         .warnings
@@ -145,8 +159,10 @@ pub fn build(record: &RunRecord, mut context: Context) -> Document {
             .scenarios
             .iter()
             .zip(judged.into_iter().zip(expected))
-            .map(|(record, (thresholds, expectations))| {
-                scenario::scenario(record, thresholds, expectations)
+            .enumerate()
+            .map(|(place, (record, (thresholds, expectations)))| {
+                let from = from.map(|it| it.get(place).copied().unwrap_or_default());
+                scenario::scenario(record, thresholds, expectations, from)
             })
             .collect(),
     };

@@ -17,11 +17,13 @@ use crate::record::{
 };
 use crate::workload::{FileChange, MessageFault, SampleKind, Standing};
 
-/// A scenario's part, its conditions and expectations judged.
+/// A scenario's part, its conditions and expectations judged. Where it has the points of its series from a place
+/// on only, nothing is told that takes all of them.
 pub(super) fn scenario(
     record: &ScenarioRecord,
     thresholds: Vec<ThresholdResult>,
     expectations: Vec<Expectation>,
+    from: Option<usize>,
 ) -> Scenario {
     let of_open = |histogram| {
         let of = || Statistics::of(histogram).with_samples(Sparse::of(histogram));
@@ -44,7 +46,10 @@ pub(super) fn scenario(
         response_time_us: Statistics::of(&record.response_time)
             .with_lower_bounds(&record.response_time, record.youngest_unanswered)
             .with_samples(Sparse::of(&record.response_time)),
-        response_time_confidence_us: Confidence::of(&record.response_time, &record.series),
+        response_time_confidence_us: match from {
+            None => Confidence::of(&record.response_time, &record.series),
+            Some(_) => None,
+        },
         service_time_us: Statistics::of(&record.service_time)
             .with_lower_bounds(&record.service_time, record.youngest_cut_off)
             .with_samples(Sparse::of(&record.service_time)),
@@ -78,7 +83,7 @@ pub(super) fn scenario(
             false => moments(&record.timeline),
         },
         thresholds,
-        series: series(record),
+        series: series(record, from.unwrap_or_default()),
         custom: custom(&record.custom),
     }
 }
@@ -307,9 +312,9 @@ pub(super) fn backends<'a>(
     rows
 }
 
-/// The points of the series, each with what servers had in it.
-fn series(record: &ScenarioRecord) -> Vec<Point> {
-    let mut points: Vec<Point> = (1..=record.series.len())
+/// The points of the series from a place on, each with what servers had in it.
+fn series(record: &ScenarioRecord, from: usize) -> Vec<Point> {
+    let mut points: Vec<Point> = (from + 1..=record.series.len())
         .filter_map(|nth| last_point(&record.series[..nth]))
         .collect();
     if record.backends.is_empty() {
@@ -319,7 +324,7 @@ fn series(record: &ScenarioRecord) -> Vec<Point> {
         for of in backend.over_time.points().filter(|it| it.requests > 0) {
             // What was due in the last second may end after it.
             let after = points.partition_point(|it| it.t_s <= of.t_s);
-            let Some(point) = points.get_mut(after.saturating_sub(1)) else {
+            let Some(point) = after.checked_sub(1).and_then(|it| points.get_mut(it)) else {
                 continue;
             };
             let count = point.backends.entry(backend.id.clone()).or_default();

@@ -5,37 +5,42 @@
 //! document that the page carries. Owns the markup, its look, the script, and what the browser may do.
 
 mod carried;
+mod parts;
 mod policy;
 #[cfg(test)]
 mod tests;
 
-use minijinja::{
-    AutoEscape, Environment, Error, HtmlEscape, Output, State, UndefinedBehavior, Value, context,
-    escape_formatter,
-};
+use minijinja::{Value, context};
 
 use self::carried::Carried;
 use super::document::Document;
-use super::view::Page;
-use crate::text;
+use super::view::{Page, Progress};
 
 pub use self::carried::embedded;
+pub(crate) use self::parts::{ChapterPart, Parts, Writer};
 
-/// The markup, its look, and what draws the charts.
-const MARKUP: &str = include_str!("page.html");
+/// Its look, and what draws the charts.
 const STYLE: &str = include_str!("page.css");
-const SCRIPT: &str = concat!(
-    include_str!("script/carried.js"),
-    include_str!("script/numbers.js"),
-    include_str!("script/histograms.js"),
-    include_str!("script/shared.js"),
-    include_str!("script/over_time.js"),
-    include_str!("script/percentiles.js"),
-    include_str!("script/servers.js"),
-    include_str!("script/connections.js"),
-    include_str!("script/chart.js"),
-    include_str!("script/page.js"),
-);
+macro_rules! script {
+    ($($own:literal),+) => {
+        concat!(
+            include_str!("script/carried.js"),
+            include_str!("script/numbers.js"),
+            include_str!("script/histograms.js"),
+            include_str!("script/shared.js"),
+            include_str!("script/over_time.js"),
+            include_str!("script/percentiles.js"),
+            include_str!("script/servers.js"),
+            include_str!("script/connections.js"),
+            include_str!("script/chart.js"),
+            include_str!("script/page.js"),
+            $(include_str!($own)),+
+        )
+    };
+}
+/// Of a page that carries its document, and of one that is brought it.
+const SCRIPT: &str = script!("script/report.js");
+const LIVE_SCRIPT: &str = script!("script/become.js", "script/steer.js", "script/live.js");
 /// The library that draws, deflated and in base64.
 const CHARTS: &str = include_str!(concat!(env!("OUT_DIR"), "/echarts.txt"));
 
@@ -50,35 +55,89 @@ pub fn html(document: &Document) -> String {
         text,
         extent,
     } = Carried::of(document);
-    let charts = carried::inflated(CHARTS).expect("it was deflated when this was built");
-    let values = context! {
-        page => Page::of(document),
-        policy => policy::of(STYLE, [SCRIPT, &charts]),
-        style => Value::from_safe_string(STYLE.to_owned()),
-        script => Value::from_safe_string(SCRIPT.to_owned()),
-        charts => Value::from_safe_string(CHARTS.to_owned()),
-        charts_version => env!("ECHARTS_VERSION"),
+    let writer = Writer::new();
+    let parts = writer.parts(&Page::of(document));
+    let carried = context! {
+        policy => policy::of(STYLE, [SCRIPT, &charts()]),
+        version => document.run.version,
         extent => extent,
         data_type => Value::from_safe_string(media_type.to_owned()),
         data => Value::from_safe_string(text),
+        is_live => false,
+        script => Value::from_safe_string(SCRIPT.to_owned()),
     };
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.set_formatter(write_shown);
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
-    environment.set_undefined_behavior(UndefinedBehavior::Strict);
-    let written = environment.render_str(MARKUP, values);
-    written.expect("the markup asks for what the view has")
+    writer.page(&parts, context! { ..carried, ..common() })
 }
 
-/// Writes a value so that it is seen and nothing else: what is hidden in it replaced, what is markup
-/// escaped.
-fn write_shown(out: &mut Output<'_>, state: &State<'_, '_>, value: &Value) -> Result<(), Error> {
-    match value.as_str() {
-        Some(said) if !value.is_safe() => {
-            write!(out, "{}", HtmlEscape(&text::lines(said))).map_err(Error::from)
+/// The page of a run that is under way, which is brought what it shows by whoever serves it.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LivePage {
+    /// The page: the same for all runs of this version.
+    pub html: String,
+    /// What a browser may do in it: for the header field `Content-Security-Policy`.
+    pub policy: String,
+}
+
+impl LivePage {
+    /// The page. Its script opens a WebSocket at `/live` and takes what a [`Dashboard`](crate::live::Dashboard) makes, in
+    /// messages of text; and beside it `{"standing": […]}`, the [standing](crate::engine::Standing) of the scenarios, or
+    /// `null` where the run takes nothing. It sends `{"id": N, "change": …}`, a [change](crate::engine::Change), and is
+    /// answered `{"id": N, "done": "…"}` or `{"id": N, "refused": "…"}`, in words.
+    #[must_use]
+    pub fn new() -> Self {
+        let writer = Writer::new();
+        let policy = policy::live(&policy::of(STYLE, [LIVE_SCRIPT, &charts()]));
+        let parts = writer.parts(&Page::before(&Progress::waiting("Connecting to the run")));
+        let brought = context! {
+            policy => policy,
+            version => env!("CARGO_PKG_VERSION"),
+            is_live => true,
+            script => Value::from_safe_string(LIVE_SCRIPT.to_owned()),
+        };
+        Self {
+            html: writer.page(&parts, context! { ..brought, ..common() }),
+            policy: policy::served(&policy),
         }
-        _ => escape_formatter(out, state, value),
+    }
+}
+
+impl Default for LivePage {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What a page says of a finished run.
+pub(crate) fn parts(writer: &Writer, document: &Document) -> Parts {
+    writer.parts(&Page::of(document))
+}
+
+/// What a page says of a run that has come so far, without its plan.
+pub(crate) fn parts_so_far(writer: &Writer, document: &Document, progress: &Progress) -> Parts {
+    writer.parts(&Page::so_far(document, progress))
+}
+
+/// The plan of a run, which is no part of what is said of it so far.
+pub(crate) fn plan_part(writer: &Writer, document: &Document) -> ChapterPart {
+    writer.chapter(&Page::plan(document))
+}
+
+/// What a page says of a run before there are figures.
+pub(crate) fn parts_before(writer: &Writer, progress: &Progress) -> Parts {
+    writer.parts(&Page::before(progress))
+}
+
+/// The library that draws.
+fn charts() -> String {
+    carried::inflated(CHARTS).expect("it was deflated when this was built")
+}
+
+/// What all pages have.
+fn common() -> Value {
+    context! {
+        style => Value::from_safe_string(STYLE.to_owned()),
+        charts => Value::from_safe_string(CHARTS.to_owned()),
+        charts_version => env!("ECHARTS_VERSION"),
     }
 }

@@ -15,6 +15,16 @@ pub(super) fn of<'a>(style: &str, scripts: impl IntoIterator<Item = &'a str>) ->
     )
 }
 
+/// The same of a page that is brought its figures: it may ask whoever served it.
+pub(super) fn live(policy: &str) -> String {
+    format!("{policy}; connect-src 'self'")
+}
+
+/// The same as a header field, which can say one thing more: no other page may have it in a frame.
+pub(super) fn served(policy: &str) -> String {
+    format!("{policy}; frame-ancestors 'none'")
+}
+
 /// A text that stands in the page itself.
 fn source(text: &str) -> String {
     let hash = digest(&SHA256, text.as_bytes());

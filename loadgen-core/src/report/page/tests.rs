@@ -330,3 +330,54 @@ fn failures_say_when_the_first_and_the_last_came() {
             && page.contains(">after 30 s<")
     );
 }
+
+#[test]
+fn a_page_that_is_brought_its_figures_carries_none_and_may_ask_who_served_it() {
+    let LivePage { html, policy } = LivePage::new();
+    let policies = values(&html, "content");
+    let own = policies[0].replace("&#x27;", "'").replace("&#x2f;", "/");
+    assert_eq!(policy, format!("{own}; frame-ancestors 'none'"));
+    assert!(own.ends_with("; connect-src 'self'"), "{own}");
+    assert!(html.contains(&format!("<script type=\"module\">{LIVE_SCRIPT}</script>")));
+    assert!(!html.contains("id=\"loadgen-result\""));
+    let parts = html.split("<script").next().unwrap();
+    assert_eq!(
+        headings(parts),
+        [1, 2],
+        "of the run, and of the question whether to stop it"
+    );
+    for word in ["id=\"steer\"", "id=\"stop\"", "id=\"line\""] {
+        assert!(html.contains(word), "{word}");
+        assert!(!self::html(&document(|_| {})).contains(word), "{word}");
+    }
+}
+
+#[test]
+fn a_run_so_far_has_no_verdict() {
+    let document = document(|it| {
+        it["verdict"] =
+            json!({"status": "fail", "reasons": ["`a` does not hold"], "warnings": ["soon"]});
+        it["scenarios"][0]["thresholds"] = json!([
+            {"expression": "error_rate < 1%", "unit": "%", "observed": 3.0, "pass": false},
+        ]);
+    });
+    let progress = Progress::running("RUNNING", "greet, 12 s of 60 s");
+    let parts = parts_so_far(&Writer::new(), &document, &progress);
+    assert_eq!(parts.title, "greet, 12 s of 60 s: RUNNING");
+    assert!(parts.header.contains("There is no verdict before the end"));
+    assert!(parts.header.contains("`a` does not hold") && !parts.header.contains("FAIL"));
+    let thresholds = &parts.chapters[0];
+    assert_eq!(thresholds.title, "Thresholds as they stand so far");
+    assert!(
+        thresholds.html.contains(">does not hold</td>") && !thresholds.html.contains(">fails</td>")
+    );
+    assert!(parts.chapters.iter().all(|it| it.id != "plan"));
+    let whole = html(&document);
+    for chapter in &parts.chapters[1..] {
+        assert!(
+            whole.contains(&chapter.html),
+            "{} is as in the report",
+            chapter.id
+        );
+    }
+}

@@ -38,16 +38,18 @@ pub fn verdict(
     thresholds: &[Vec<ThresholdResult>],
     on_tags: &[ThresholdResult],
 ) -> Verdict {
-    verdict_on(record, thresholds, on_tags, &[], None)
+    verdict_on(record, thresholds, on_tags, &[], None, false)
 }
 
-/// The same with what was expected of balancers, and advice that fits a machine of so many cores.
+/// The same with what was expected of balancers, and advice that fits a machine of so many cores. The books of a run
+/// that is under way are not closed.
 pub(super) fn verdict_on(
     record: &RunRecord,
     thresholds: &[Vec<ThresholdResult>],
     on_tags: &[ThresholdResult],
     expected: &[Vec<Expectation>],
     cores: Option<u64>,
+    is_under_way: bool,
 ) -> Verdict {
     let workers = &record.generator.workers;
     let generator = Pressure {
@@ -65,10 +67,13 @@ pub(super) fn verdict_on(
     }
     for (index, scenario) in record.scenarios.iter().enumerate() {
         let conditions = thresholds.get(index).map_or(&[][..], Vec::as_slice);
-        generator::judge_books(scenario, &mut findings);
+        if !is_under_way {
+            generator::judge_books(scenario, &mut findings);
+        }
         delay::judge(scenario, &mut findings);
         if scenario.open {
-            arrivals::judge(scenario, &generator, record.cut_off, &mut findings);
+            let has_come_so_far = record.cut_off || is_under_way;
+            arrivals::judge(scenario, &generator, has_come_so_far, &mut findings);
         }
         service::judge(scenario, conditions, &mut findings);
         files::judge(scenario, &mut findings);

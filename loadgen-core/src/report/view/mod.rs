@@ -29,7 +29,9 @@ pub(super) use self::checks::Checks;
 pub(super) use self::comparison::{ComparisonView, of_spread};
 pub(super) use self::overview::title;
 #[cfg(feature = "page")]
-pub(super) use self::page::Page;
+pub(crate) use self::page::Progress;
+#[cfg(feature = "page")]
+pub(super) use self::page::{Chapter, Page};
 #[cfg(feature = "text")]
 pub(super) use self::times::{confidence, percentiles};
 use super::document::{

@@ -183,10 +183,14 @@ pub(super) fn together(total: &Total, scenarios: &[Scenario]) -> Option<Section>
 /// The ledger: nothing planned is left out.
 fn requests(ledger: &Ledger, may_drop: bool) -> Fact {
     let mut parts = vec![glued(&format!("{} ok", human::count(ledger.completed)))];
+    let begun = ledger.started + ledger.dropped;
     let others = [
         (ledger.failed, "failed", true),
         (ledger.interrupted, "interrupted", false),
         (ledger.dropped, "dropped", may_drop),
+        // Of a run that is under way.
+        (ledger.in_flight(), "under way", false),
+        (ledger.planned.saturating_sub(begun), "in line", false),
     ];
     for (count, word, always) in others {
         if count > 0 || always {

@@ -27,7 +27,17 @@ class Chart {
     this.turn = Promise.resolve();
     this.data.addEventListener("toggle", () => this.fillTable());
     this.canvas.addEventListener("keydown", (event) => this.press(event));
-    new ResizeObserver(() => this.resized()).observe(this.canvas);
+    // Where something is pointed at, which goes on when it is drawn anew.
+    this.canvas.addEventListener("pointermove", ({ offsetX, offsetY }) => { this.pointed = [offsetX, offsetY]; });
+    this.canvas.addEventListener("pointerleave", () => { this.pointed = null; });
+    this.observer = new ResizeObserver(() => this.resized());
+    this.observer.observe(this.canvas);
+  }
+
+  // The page has it no longer.
+  letGo() {
+    this.observer.disconnect();
+    this.instance?.dispose();
   }
 
   // Draws what is newest, after what is being drawn.
@@ -60,6 +70,7 @@ class Chart {
     const scenario = this.result.scenarios[this.scenario];
     this.made = KINDS[this.kind].make(scenario, width, this.selected);
     this.width = width;
+    this.keepZoom();
     this.canvas.style.height = `${this.made.height}px`;
     if (!this.instance) {
       this.instance = this.library.init(this.canvas, null, { width, height: this.made.height });
@@ -80,6 +91,22 @@ class Chart {
     this.fitAxes();
     this.fillLegend();
     this.fillTable();
+    if (this.pointed) this.instance.dispatchAction({ type: "showTip", x: this.pointed[0], y: this.pointed[1] });
+  }
+
+  // A part that is looked at stays the same when the run gets longer; one up to the end goes on with it.
+  keepZoom() {
+    if (!this.made.zooms) return;
+    const [{ min, max }] = [this.made.option.xAxis].flat();
+    const before = this.range ?? [min, max];
+    this.range = [min, max];
+    if (this.zoom[0] === 0 && this.zoom[1] === 100) return;
+    const moved = this.zoom.map((it) => {
+      const at = before[0] + ((before[1] - before[0]) * it) / 100;
+      return Math.min(100, Math.max(0, ((at - min) / (max - min || 1)) * 100));
+    });
+    if (this.zoom[1] === 100) moved[1] = 100;
+    this.zoom = moved;
   }
 
   option() {
@@ -145,6 +172,10 @@ class Chart {
   }
 
   fillLegend() {
+    // What is as it was stays: whoever is at one of the buttons is not to lose it.
+    const shown = JSON.stringify([this.made.legend, this.made.scale]);
+    if (shown === this.legendShown) return;
+    this.legendShown = shown;
     const entries = this.made.legend.map(({ key, name, paint, shape }) => {
       const button = element("button", { type: "button", "aria-pressed": this.selected[key] }, swatch(paint, shape), name);
       button.addEventListener("click", () => {

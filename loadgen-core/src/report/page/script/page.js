@@ -1,9 +1,26 @@
 // The page: which charts there are, and when they are drawn.
 
 let newest = null;
-const charts = [...document.querySelectorAll("figure[data-chart]")].map((it) => new Chart(it));
+let charts = [];
 const drawSeen = () => Promise.all(charts.filter((it) => it.isSeen || it.result).map((it) => it.draw()));
 const drawAll = () => Promise.all(charts.map((it) => it.draw()));
+
+// Charts are drawn when they come into sight, and the others when there is nothing else to do: those of a long
+// report would keep it from opening.
+const sight = new IntersectionObserver((entries) => {
+  for (const { isIntersecting, target } of entries) {
+    const chart = charts.find((it) => it.canvas === target);
+    if (isIntersecting && newest && chart && !chart.isSeen) chart.draw();
+  }
+}, { rootMargin: "300px" });
+
+// Takes up the charts that the page has now, and lets go of those that it has no longer.
+function findCharts() {
+  const figures = [...document.querySelectorAll("figure[data-chart]")];
+  for (const gone of charts.filter((it) => !figures.includes(it.figure))) gone.letGo();
+  charts = figures.map((figure) => charts.find((it) => it.figure === figure) ?? new Chart(figure));
+  for (const it of charts) sight.observe(it.canvas);
+}
 
 // Draws this document, or the newest that came since. May be called again with a newer one.
 function render(result) {
@@ -11,34 +28,19 @@ function render(result) {
   return drawSeen();
 }
 
-function offerToSave(json) {
-  const button = document.getElementById("save");
+// Has a button save a text in a file.
+function offerToSave(button, type, text, name) {
   button.parentElement.hidden = false;
-  button.addEventListener("click", () => {
-    const link = element("a", { href: URL.createObjectURL(new Blob([json], { type: "application/json" })), download: `${newest.run.id}.json` });
+  button.onclick = () => {
+    const link = element("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
     link.click();
     URL.revokeObjectURL(link.href);
-  });
+  };
 }
 
 // Not every browser has it.
 const whenIdle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 200));
-
-// Charts are drawn when they come into sight, and the others when there is nothing else to do: those of a long
-// report would keep it from opening.
-const sight = new IntersectionObserver((entries) => {
-  for (const { isIntersecting, target } of entries) {
-    const chart = charts.find((it) => it.canvas === target);
-    if (isIntersecting && newest && !chart.isSeen) chart.draw();
-  }
-}, { rootMargin: "300px" });
-
-const ready = carriedJson().then(async (json) => {
-  await render(JSON.parse(json));
-  offerToSave(json);
-  charts.forEach((it) => sight.observe(it.canvas));
-  whenIdle(() => charts.filter((it) => !it.isSeen).forEach((it) => it.draw()), { timeout: 3000 });
-});
+const drawRest = () => whenIdle(() => charts.filter((it) => !it.isSeen).forEach((it) => it.draw()), { timeout: 3000 });
 
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawSeen);
 
@@ -55,6 +57,3 @@ function print(isBegun) {
 }
 addEventListener("beforeprint", () => print(true));
 addEventListener("afterprint", () => print(false));
-
-// For whoever has a newer document, and for tests.
-globalThis.loadgen = { ready, render, drawAll, charts };

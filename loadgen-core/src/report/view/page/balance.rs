@@ -2,13 +2,18 @@
 
 use super::super::super::document::{Answer, Event, Failover, Scenario};
 use super::super::{Fact, Tone, balance};
+use super::judged::Stand;
 use super::{Block, Cell, Column, Grid, Section};
 use crate::units::human;
 
 /// The expectations and what became of each.
-pub(super) fn expectations(scenario: &Scenario) -> Option<Section> {
+pub(super) fn expectations(scenario: &Scenario, stand: Stand) -> Option<Section> {
+    let (title, heading) = match stand {
+        Stand::Final => ("Expectations", "verdict"),
+        Stand::SoFar => ("Expectations as they stand so far", "so far"),
+    };
     let columns = [
-        ("verdict", Column::Text),
+        (heading, Column::Text),
         ("seen", Column::Text),
         ("more answers that would tell", Column::Figure),
     ];
@@ -17,6 +22,7 @@ pub(super) fn expectations(scenario: &Scenario) -> Option<Section> {
     for it in &scenario.expectations {
         let (word, tone) = match it.verdict {
             Answer::Holds => ("holds", Tone::Good),
+            Answer::Fails if stand == Stand::SoFar => ("does not hold", Tone::Bad),
             Answer::Fails => ("fails", Tone::Bad),
             Answer::Undecided => ("undecided", Tone::Doubtful),
         };
@@ -28,7 +34,7 @@ pub(super) fn expectations(scenario: &Scenario) -> Option<Section> {
         grid.row(&*it.expression, cells);
     }
     let block = grid.without_empty_columns().block()?;
-    Some(Section::new("Expectations", vec![block]))
+    Some(Section::new(title, vec![block]))
 }
 
 /// Events, what became of the load around them, and servers that got nothing although they were up.

@@ -6,8 +6,17 @@ use super::{Cell, Chapter, Column, Grid, Section};
 use crate::condition::{Limit, Threshold};
 use crate::units::human;
 
+/// Whether what became of conditions is the last word on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// The run is over.
+    Final,
+    /// It is as it stands, and may change.
+    SoFar,
+}
+
 /// All thresholds of a run; nothing where it has none.
-pub(super) fn chapter(document: &Document) -> Option<Chapter> {
+pub(super) fn chapter(document: &Document, stand: Stand) -> Option<Chapter> {
     let scenarios = &document.scenarios;
     let of_each = scenarios.iter().flat_map(|scenario| {
         let title = overview::title(scenario, scenarios);
@@ -23,11 +32,15 @@ pub(super) fn chapter(document: &Document) -> Option<Chapter> {
     if all.is_empty() {
         return None;
     }
+    let (title, heading) = match stand {
+        Stand::Final => ("Thresholds", "verdict"),
+        Stand::SoFar => ("Thresholds as they stand so far", "so far"),
+    };
     let mut grid = Grid::new(
         "Thresholds, each with what was measured and how far that is from its limit",
         "threshold",
         &[
-            ("verdict", Column::Text),
+            (heading, Column::Text),
             ("scenario", Column::Text),
             ("measured", Column::Figure),
             ("of the limit", Column::Figure),
@@ -36,9 +49,10 @@ pub(super) fn chapter(document: &Document) -> Option<Chapter> {
         ],
     );
     for (scenario, result) in all {
-        let (word, tone, if_bad) = match result.pass {
-            true => ("holds", Tone::Good, Tone::Plain),
-            false => ("fails", Tone::Bad, Tone::Bad),
+        let (word, tone, if_bad) = match (result.pass, stand) {
+            (true, _) => ("holds", Tone::Good, Tone::Plain),
+            (false, Stand::Final) => ("fails", Tone::Bad, Tone::Bad),
+            (false, Stand::SoFar) => ("does not hold", Tone::Bad, Tone::Bad),
         };
         let (value, remark) = observed(result);
         let margin = Margin::of(result);
@@ -58,7 +72,7 @@ pub(super) fn chapter(document: &Document) -> Option<Chapter> {
     }
     let block = grid.without_empty_columns().block();
     let sections = vec![Section::new("", block.into_iter().collect())];
-    Some(Chapter::new("thresholds", "Thresholds", sections))
+    Some(Chapter::new("thresholds", title, sections))
 }
 
 /// How far what was measured is from its limit.

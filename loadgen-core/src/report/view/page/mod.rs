@@ -8,6 +8,7 @@ mod failures;
 mod judged;
 mod machine;
 mod peers;
+mod progress;
 mod times;
 
 use serde::Serialize;
@@ -15,6 +16,8 @@ use serde::Serialize;
 use super::super::document::{Document, LoadModel, Scenario, Status};
 use super::{Fact, Headline, Table, Tone, overview};
 use crate::units::human;
+
+pub(crate) use self::progress::Progress;
 
 /// With more scenarios than this, each is folded up: they can be compared in the table before them.
 const MOST_UNFOLDED: usize = 4;
@@ -24,17 +27,16 @@ const MOST_ROWS: usize = 1_000;
 /// All that a page shows of a document.
 #[derive(Debug, Serialize)]
 pub(in crate::report) struct Page {
-    title: String,
-    version: String,
-    /// When the run began.
+    pub(in crate::report) title: String,
+    /// When the run began; nothing where it has not.
     begun: String,
     verdict: Verdict,
     /// What is to be seen first.
     figures: Vec<Figure>,
-    chapters: Vec<Chapter>,
+    pub(in crate::report) chapters: Vec<Chapter>,
 }
 
-/// The verdict and why.
+/// The verdict and why; of a run that is under way, how far it is.
 #[derive(Debug, Serialize)]
 struct Verdict {
     word: &'static str,
@@ -57,10 +59,10 @@ struct Figure {
 
 /// What has an entry of its own in the table of contents.
 #[derive(Debug, Serialize)]
-struct Chapter {
+pub(in crate::report) struct Chapter {
     /// Names it within the page.
-    id: String,
-    title: String,
+    pub(in crate::report) id: String,
+    pub(in crate::report) title: String,
     /// What belongs to the title and is no part of the name.
     about: String,
     is_folded: bool,
@@ -155,9 +157,47 @@ struct Chart {
 impl Page {
     /// All of a document that a page shows.
     pub(in crate::report) fn of(document: &Document) -> Self {
+        let verdict = Verdict::of(Headline::of(document));
+        Self::with(
+            document,
+            verdict,
+            judged::Stand::Final,
+            Some(Self::plan(document)),
+        )
+    }
+
+    /// What a page shows of a run that has come so far: all that can be said without a verdict, and without the
+    /// plan, which does not change.
+    pub(in crate::report) fn so_far(document: &Document, progress: &Progress) -> Self {
+        let verdict = Verdict::so_far(document, progress);
+        Self::with(document, verdict, judged::Stand::SoFar, None)
+    }
+
+    /// What was run, which [`so_far`](Self::so_far) leaves out.
+    pub(in crate::report) fn plan(document: &Document) -> Chapter {
+        Chapter::new("plan", "Plan", vec![machine::plan(document)])
+    }
+
+    /// What a page shows of a run that there are no figures of.
+    pub(in crate::report) fn before(progress: &Progress) -> Self {
+        let verdict = Verdict::before(progress);
+        Self {
+            title: verdict.title(),
+            begun: String::new(),
+            verdict,
+            figures: Vec::new(),
+            chapters: Vec::new(),
+        }
+    }
+
+    fn with(
+        document: &Document,
+        verdict: Verdict,
+        stand: judged::Stand,
+        plan: Option<Chapter>,
+    ) -> Self {
         let scenarios = &document.scenarios;
-        let headline = Headline::of(document);
-        let mut chapters: Vec<Chapter> = judged::chapter(document).into_iter().collect();
+        let mut chapters: Vec<Chapter> = judged::chapter(document, stand).into_iter().collect();
         if scenarios.len() > 1 {
             chapters.push(Chapter::new(
                 "scenarios",
@@ -166,22 +206,20 @@ impl Page {
             ));
         }
         let of_each = scenarios.iter().enumerate();
-        chapters.extend(of_each.map(|(place, it)| of_scenario(document, place, it)));
+        chapters.extend(of_each.map(|(place, it)| of_scenario(document, place, it, stand)));
         chapters.push(Chapter::new(
             "generator",
             "Generator",
             machine::generator(document),
         ));
-        chapters.push(Chapter::new("plan", "Plan", vec![machine::plan(document)]));
+        chapters.extend(plan);
         chapters.push(Chapter::new(
             "machine",
             "Machine and version",
             vec![machine::host(document)],
         ));
-        let verdict = Verdict::of(headline);
         Self {
-            title: format!("{}: {}", verdict.what, verdict.word),
-            version: document.run.version.clone(),
+            title: verdict.title(),
             begun: to_the_second(&document.run.started_at),
             figures: figures(document),
             verdict,
@@ -209,6 +247,36 @@ impl Verdict {
             reasons: headline.reasons,
             warnings: headline.warnings,
         }
+    }
+
+    /// How far a run is, and what of it a verdict would count: none is told before the end.
+    fn so_far(document: &Document, progress: &Progress) -> Self {
+        let verdict = &document.verdict;
+        let sentence = match verdict.reasons.is_empty() {
+            true => "There is no verdict before the end. So far nothing speaks against a pass.",
+            false => "There is no verdict before the end. So far these speak against a pass:",
+        };
+        Self {
+            sentence,
+            warnings: verdict.reasons.clone(),
+            ..Self::before(progress)
+        }
+    }
+
+    fn before(progress: &Progress) -> Self {
+        Self {
+            word: progress.word,
+            class: progress.class,
+            what: progress.what.clone(),
+            reasons: Vec::new(),
+            sentence: progress.sentence,
+            warnings: Vec::new(),
+        }
+    }
+
+    /// What stands on the browser's tab.
+    fn title(&self) -> String {
+        format!("{}: {}", self.what, self.word)
     }
 }
 
@@ -455,7 +523,12 @@ fn overview_of(document: &Document) -> Vec<Section> {
 }
 
 /// Everything of one scenario.
-fn of_scenario(document: &Document, place: usize, scenario: &Scenario) -> Chapter {
+fn of_scenario(
+    document: &Document,
+    place: usize,
+    scenario: &Scenario,
+    stand: judged::Stand,
+) -> Chapter {
     let sections = [
         Some(times::section(scenario)),
         Some(times::over_time(place, scenario)),
@@ -464,7 +537,7 @@ fn of_scenario(document: &Document, place: usize, scenario: &Scenario) -> Chapte
         times::steps(scenario),
         failures::checks(scenario),
         peers::backends(place, scenario),
-        balance::expectations(scenario),
+        balance::expectations(scenario, stand),
         balance::events(place, scenario),
         peers::connections(document, place, scenario),
     ];

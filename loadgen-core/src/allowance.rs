@@ -1,18 +1,18 @@
-//! How much processor time keeping a journal may take.
+//! How much processor time may be spent beside a load on what is told of it.
 
 use std::time::Duration;
 
 use crate::clock::nanos;
 
-/// One part in this many of a processor: 0.5 %.
-const ONE_IN: i64 = 200;
 /// What may be saved up, in nanoseconds: what writing a long run's series anew takes.
 const MOST: i64 = 50_000_000;
 
-/// Processor time that is earned while a run goes on, and spent on entries. Where entries cost more, there
-/// are fewer of them.
+/// Processor time that is earned while a run goes on, and spent on telling of it. Where that costs more, it is
+/// told less often.
 #[derive(Debug)]
-pub(super) struct Allowance {
+pub(crate) struct Allowance {
+    /// One part in this many of a processor is earned.
+    one_in: i64,
     /// In nanoseconds; below zero, what was spent too much.
     left: i64,
     /// Up to when it was earned.
@@ -20,24 +20,25 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    /// All that may be saved up.
-    pub(super) fn full() -> Self {
+    /// One part in so many of a processor, and all that may be saved up to begin with.
+    pub(crate) const fn one_in(one_in: i64) -> Self {
         Self {
+            one_in,
             left: MOST,
             until: Duration::ZERO,
         }
     }
 
     /// The run has gone on until this moment. Whether there is anything left.
-    pub(super) fn earn(&mut self, now: Duration) -> bool {
-        let earned = signed(now.saturating_sub(self.until)) / ONE_IN;
+    pub(crate) fn earn(&mut self, now: Duration) -> bool {
+        let earned = signed(now.saturating_sub(self.until)) / self.one_in;
         self.until = self.until.max(now);
         self.left = self.left.saturating_add(earned).min(MOST);
         self.left > 0
     }
 
     /// So much was spent.
-    pub(super) fn spend(&mut self, took: Duration) {
+    pub(crate) fn spend(&mut self, took: Duration) {
         self.left = self.left.saturating_sub(signed(took));
     }
 }
@@ -58,7 +59,7 @@ mod tests {
     #[test_case(10, 1_000 => 505; "twice as much, once what was saved up is gone")]
     #[test_case(50, 1_000 => 101; "ten times as much")]
     fn entries_are_as_many_as_can_be_paid(cost_ms: u64, seconds: u64) -> usize {
-        let mut allowance = Allowance::full();
+        let mut allowance = Allowance::one_in(200);
         let seconds = (1..=seconds).filter(|second| {
             let may = allowance.earn(Duration::from_secs(*second));
             if may {

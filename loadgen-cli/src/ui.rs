@@ -1,0 +1,154 @@
+//! The run, shown and steered in a browser while it is under way.
+//!
+//! Owns who may look, the server and its thread, and what is sent to whom. What a page shows is made by
+//! [`loadgen_core::live`]. Nothing is made while nobody looks, and nobody who looks is waited for.
+
+mod access;
+mod error;
+mod reply;
+mod server;
+mod stage;
+mod viewer;
+
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use loadgen_core::engine::{Event, Run};
+use loadgen_core::live;
+use loadgen_core::report::{Context, Document};
+use loadgen_core::scenario::ScenarioPlan;
+use tokio::sync::mpsc::UnboundedSender;
+
+use self::access::Access;
+pub(crate) use self::error::UiError;
+use self::stage::{Shared, Steered, Told};
+use crate::run::control::RunControl;
+use crate::screen::{self, Screen};
+use crate::settings::UiSettings;
+
+/// The page of one run, or of several one after another, at an address of its own until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Ui {
+    shared: Arc<Shared>,
+    to_server: UnboundedSender<Told>,
+    server: Option<JoinHandle<()>>,
+}
+
+impl Ui {
+    /// Opens the page where the settings ask for it, and says where it is, also to who asked for quiet.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on, or others could reach it and nobody has said that they may.
+    pub(crate) fn open(settings: Option<&UiSettings>) -> Result<Option<Self>, UiError> {
+        let Some(settings) = settings else {
+            return Ok(None);
+        };
+        let listener = bind(settings)?;
+        let failed = |source| UiError::Thread { source };
+        let address = listener.local_addr().map_err(failed)?;
+        let is_public = !address.ip().to_canonical().is_loopback();
+        let access = Access::new(is_public, &settings.address).map_err(failed)?;
+        for line in notices(address, is_public, &access) {
+            screen::note(line);
+        }
+        let shared = Arc::new(Shared::new(access));
+        let (server, to_server) = server::prepare(listener, Arc::clone(&shared)).map_err(failed)?;
+        let server = thread::Builder::new()
+            .name("loadgen-ui".to_owned())
+            .spawn(server)
+            .map_err(failed)?;
+        Ok(Some(Self {
+            shared,
+            to_server,
+            server: Some(server),
+        }))
+    }
+
+    /// From now on the page is that of this run. Has it hear what the run tells.
+    /// It can be steered from there; what it was told is said on `screen`.
+    pub(crate) fn listen(
+        &self,
+        run: Run,
+        control: RunControl,
+        scenarios: &[ScenarioPlan],
+        context: Context,
+        screen: &Screen,
+    ) -> Run {
+        let (mut follower, dashboard) = live::follow(scenarios, context);
+        let steered = Steered {
+            control,
+            screen: screen.clone(),
+        };
+        self.tell(Told::Run(Box::new(dashboard), steered));
+        let shared = Arc::clone(&self.shared);
+        let to_server = self.to_server.clone();
+        run.listen(move |event: &Event<'_>| {
+            if let Event::Connected = event {
+                let _ = to_server.send(Told::Begun);
+            }
+            if let Some(recorded) = follower.hear(event, || shared.wants()) {
+                shared.hand_over();
+                let _ = to_server.send(Told::Recorded(Box::new(recorded)));
+            }
+        })
+    }
+
+    /// The page becomes the report of the run.
+    pub(crate) fn conclude(&self, document: &Document) {
+        self.tell(Told::Over(Box::new(document.clone())));
+    }
+
+    /// The run has no result.
+    pub(crate) fn fail(&self, why: &str) {
+        self.tell(Told::Failed(why.to_owned()));
+    }
+
+    fn tell(&self, told: Told) {
+        // Where its thread has panicked, nobody looks any more, and the run goes on.
+        let _ = self.to_server.send(told);
+    }
+}
+
+impl Drop for Ui {
+    /// Has the last word sent to whoever looks and takes it, and closes.
+    fn drop(&mut self) {
+        self.tell(Told::End);
+        if let Some(server) = self.server.take() {
+            let _ = server.join();
+        }
+    }
+}
+
+/// Listens where it was asked for.
+fn bind(settings: &UiSettings) -> Result<TcpListener, UiError> {
+    let address = &settings.address;
+    let resolved = address.to_socket_addrs();
+    let resolved: Vec<SocketAddr> = resolved
+        .map_err(|source| UiError::lookup(address, source))?
+        .collect();
+    let is_public = resolved
+        .iter()
+        .any(|it| !it.ip().to_canonical().is_loopback());
+    if is_public && !settings.insecure {
+        return Err(UiError::Insecure {
+            address: address.clone(),
+        });
+    }
+    TcpListener::bind(&*resolved).map_err(|source| UiError::bind(address, source))
+}
+
+/// What a person should know of it.
+fn notices(address: SocketAddr, is_public: bool, access: &Access) -> Vec<String> {
+    let token = access.token();
+    let mut notices = vec![format!(
+        "the run is shown at http://{address}/?token={token}"
+    )];
+    if is_public {
+        notices.push(format!(
+            "WARNING: {address} can be reached from other machines and has no TLS: whoever reads along on the way \
+             can see this run and steer it"
+        ));
+    }
+    notices
+}

@@ -1,7 +1,7 @@
 //! Servers that fail, hang, go away and come back.
 
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::join_all;
 use http::Response;
@@ -10,6 +10,7 @@ use loadgen_core::workload::{SampleKind, Workload};
 use test_case::test_case;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use crate::support::server::{Exchange, Server, Settings, framed, status};
 use crate::support::{Driver, grpc, plan, run, until};

@@ -92,10 +92,12 @@ mod tests {
         context.plan["scenarios"][0]["targets"] = json!(["127.0.0.1:4"]);
         context.host = like.run.host.clone();
         change(&mut context);
-        let mut names = Names::default();
-        names.scenario = "hello_high".to_owned();
-        names.protocol = "grpc".to_owned();
-        names.steps = vec![StepSpec::from("hello")];
+        let names = Names {
+            scenario: "hello_high".to_owned(),
+            protocol: "grpc".to_owned(),
+            steps: vec![StepSpec::from("hello")],
+            ..Names::default()
+        };
         let planned = PlannedRuns {
             source: "this run",
             context: &context,

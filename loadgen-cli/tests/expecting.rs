@@ -122,6 +122,8 @@ fn a_leak_and_an_uneven_share_fail_by_name() {
     let observed = |index: usize| all[index]["observed"].as_str().expect("a text");
     assert!(observed(1).contains("went elsewhere: v2a "), "{all}");
     assert_eq!(observed(2), "no server went away unannounced");
+    // What a busy machine does to the generator is a reason of its own, and of no scenario.
     let reasons = document["verdict"]["reasons"].as_array().expect("reasons");
-    assert_eq!(reasons.len(), 3, "{reasons:?}");
+    let of_it = |it: &&Value| it.as_str().is_some_and(|it| it.starts_with("`lb`: "));
+    assert_eq!(reasons.iter().filter(of_it).count(), 3, "{reasons:?}");
 }

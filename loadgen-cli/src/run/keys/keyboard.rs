@@ -449,6 +449,7 @@ mod tests {
         warms_up.takes.clear();
         let mut over = closed("over", 5);
         over.is_over = true;
+        over.takes.clear();
         let asked = asked(&["+"], &[over, warms_up]);
         assert_eq!(asked, [r#"{"change":"rate","rate":"1/s"}"#]);
     }

@@ -141,6 +141,15 @@ impl EventRecord {
         self.done.or(self.before.map(|_| Duration::ZERO))
     }
 
+    /// Whether somebody did it while the run was under way, rather than its plan.
+    fn is_by_hand(&self) -> bool {
+        match self.action {
+            EventAction::Mark => self.planned.is_none() && self.done.is_some(),
+            EventAction::Stop => true,
+            action => action.changes_load(),
+        }
+    }
+
     /// The servers that it took away, by the names that they give themselves; none where it was over at once.
     pub(crate) fn taken_away(&self) -> Vec<&str> {
         match self.effect {
@@ -165,11 +174,21 @@ impl ScenarioRecord {
         changes.filter_map(|it| Some((it.done?, it)))
     }
 
-    /// Adds what was done to servers, in the order in which it was. What is above the first 1,000 is not kept.
+    /// Adds what was done to servers, in the order in which it was. What is above the first 1,000 is not kept, but
+    /// of what somebody did by hand first: what the plan had done decides whether the run is valid.
     pub(crate) fn happened(&mut self, events: impl IntoIterator<Item = EventRecord>) {
         self.events.extend(events);
         self.events.sort_by_key(|it| it.done.or(it.planned));
         self.end_faults();
+        let mut kept_by_hand = {
+            let by_hand = self.events.iter().filter(|it| it.is_by_hand()).count();
+            MOST_EVENTS.saturating_sub(self.events.len() - by_hand)
+        };
+        self.events.retain(|it| {
+            let is_kept = !it.is_by_hand() || kept_by_hand > 0;
+            kept_by_hand -= usize::from(it.is_by_hand() && is_kept);
+            is_kept
+        });
         self.events.truncate(MOST_EVENTS);
     }
 
@@ -218,6 +237,28 @@ mod tests {
         let said: Vec<_> = record.events.iter().map(|it| it.said.clone()).collect();
         let wanted: Vec<_> = (0..1000).map(|nth: u64| nth.to_string()).collect();
         assert_eq!(said, wanted);
+    }
+
+    /// One that could not be done makes the run invalid, however often somebody changed it before.
+    #[test]
+    fn changes_by_hand_push_out_nothing_that_was_planned() {
+        let by_hand = |nth: u64| EventRecord {
+            done: Some(Duration::from_millis(nth)),
+            ..EventRecord::new(
+                [EventAction::Rate, EventAction::Mark][nth as usize % 2],
+                nth.to_string(),
+            )
+        };
+        let planned = EventRecord {
+            planned: Some(Duration::from_secs(60)),
+            failure: Some("no such container".to_owned()),
+            ..EventRecord::new(EventAction::Kill, "kill b2")
+        };
+        let mut record = ScenarioRecord::empty("s", "grpc", true, &[]);
+        record.happened((0..1_200).map(by_hand).chain([planned.clone()]));
+        assert_eq!(record.events.len(), 1_000);
+        assert_eq!(record.events[998].said, "998");
+        assert_eq!(record.events.last(), Some(&planned));
     }
 
     /// What is said of a proxy takes the place of what was said before.

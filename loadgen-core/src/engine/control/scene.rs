@@ -215,7 +215,10 @@ impl Scene {
                     told.rate = Some(*rate);
                     match is_open {
                         true => told.turns.push(turn(To::Rate(rate.per_second()))),
-                        false => told.limiter = Some(Arc::new(Cap::from_now(*rate))),
+                        false => {
+                            let after = |before: Arc<Cap>| Arc::new(Cap::after(&before, *rate));
+                            told.limiter = told.limiter.take().map(after);
+                        }
                     }
                 });
                 deed(EventAction::Rate, format!("rate {rate}"), at)

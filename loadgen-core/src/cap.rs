@@ -29,6 +29,7 @@ pub(crate) struct Cap<C: Clock = DefaultClock> {
     limiter: RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>,
     clock: C,
     turn: NonZeroU32,
+    token: Duration,
     tolerance: Option<NonZeroU32>,
     first: Once,
 }
@@ -39,16 +40,29 @@ impl Cap {
         Self::with_clock(rate, DefaultClock::default())
     }
 
-    /// A cap at this rate in the place of another, which may have let something through just now: the first turn
-    /// is one period from now.
-    pub(crate) fn from_now(rate: Rate) -> Self {
-        let cap = Self::new(rate);
-        let _ = cap.take();
-        cap
+    /// A cap at this rate in the place of another, of which nothing is taken any more: a turn that was half due is
+    /// due when the other half is.
+    pub(crate) fn after(before: &Self, rate: Rate) -> Self {
+        Self::with_clock_after(before, rate, DefaultClock::default())
     }
 }
 
 impl<C: Clock + Clone> Cap<C> {
+    fn with_clock_after(before: &Self, rate: Rate, clock: C) -> Self {
+        let cap = Self::with_clock(rate, clock);
+        let period = |it: &Self| it.token.saturating_mul(it.turn.get()).as_secs_f64();
+        let left = before.take().err().unwrap_or_default().as_secs_f64();
+        let share = (left / period(before).max(1e-9)).min(1.0);
+        cap.begin();
+        // Rounded up, as a token is: never too high.
+        let undue = (share * f64::from(cap.turn.get()) - 1e-6).ceil() as u32;
+        if let Some(undue) = NonZeroU32::new(undue) {
+            // The bucket holds a turn.
+            let _ = cap.limiter.check_n(undue);
+        }
+        cap
+    }
+
     fn with_clock(rate: Rate, clock: C) -> Self {
         let period_s = 1.0 / rate.per_second();
         let parts = (period_s / FINEST.as_secs_f64()).ceil();
@@ -64,19 +78,24 @@ impl<C: Clock + Clone> Cap<C> {
             limiter: RateLimiter::direct_with_clock(quota, clock.clone()),
             clock,
             turn: tokens(turn).expect("a turn is one token at least"),
+            token,
             tolerance: tokens(tolerance),
             first: Once::new(),
         }
     }
 
-    /// Takes a turn, or says how long to wait before asking again.
-    pub(crate) fn take(&self) -> Result<(), Duration> {
+    fn begin(&self) {
         self.first.call_once(|| {
             if let Some(tolerance) = self.tolerance {
                 // The bucket is full and holds as many.
                 let _ = self.limiter.check_n(tolerance);
             }
         });
+    }
+
+    /// Takes a turn, or says how long to wait before asking again.
+    pub(crate) fn take(&self) -> Result<(), Duration> {
+        self.begin();
         match self.limiter.check_n(self.turn) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(not_until)) => Err(not_until.wait_time_from(self.clock.now())),
@@ -157,6 +176,27 @@ mod tests {
         assert_eq!(cap.take(), Ok(()));
         clock.advance(SECOND);
         (0..100).filter(|_| cap.take().is_ok()).count()
+    }
+
+    /// However often it is changed, turns come.
+    #[test]
+    fn what_was_half_due_is_due_when_the_other_half_is() {
+        let (mut cap, clock) = cap(1.0);
+        let half = SECOND / 2;
+        assert_eq!(cap.take(), Ok(()));
+        clock.advance(half);
+        let rate = |it| Rate::new(it).unwrap();
+        cap = Cap::with_clock_after(&cap, rate(0.1), clock.clone());
+        assert_eq!(cap.take(), Err(5 * SECOND));
+        clock.advance(5 * half);
+        cap = Cap::with_clock_after(&cap, rate(1.0), clock.clone());
+        assert_eq!(cap.take(), Err(half / 2));
+        for _ in 0..5 {
+            clock.advance(half / 10);
+            cap = Cap::with_clock_after(&cap, rate(1.0), clock.clone());
+        }
+        assert_eq!(cap.take(), Ok(()));
+        assert_eq!(cap.take(), Err(SECOND));
     }
 
     proptest! {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use loadgen_core::condition::Threshold;
 use loadgen_core::engine::{Change, Control, Options, Run, ScenarioSpec};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::record::{EventAction, RunRecord, ScenarioRecord};
@@ -18,6 +19,8 @@ use test_case::test_case;
 #[derive(Clone, Default)]
 struct Busy {
     takes: Duration,
+    /// What the first iteration of the second user takes beside that.
+    first: Duration,
     calls: Arc<AtomicU64>,
     now: Arc<AtomicU64>,
 }
@@ -51,11 +54,13 @@ impl Workload for Busy {
         Ok(user)
     }
 
-    async fn iterate(&self, _: &mut UserId, _: &Iteration<'_>) -> Outcome {
+    async fn iterate(&self, user: &mut UserId, iteration: &Iteration<'_>) -> Outcome {
         self.calls.fetch_add(1, Ordering::Relaxed);
         self.now.fetch_add(1, Ordering::Relaxed);
-        if !self.takes.is_zero() {
-            tokio::time::sleep(self.takes).await;
+        let is_first = user.0 == 1 && iteration.number() == 0;
+        let takes = self.takes + if is_first { self.first } else { Duration::ZERO };
+        if !takes.is_zero() {
+            tokio::time::sleep(takes).await;
         }
         self.now.fetch_sub(1, Ordering::Relaxed);
         Outcome::Ok
@@ -354,6 +359,101 @@ fn iterations_are_all_run_however_few_users_are_left() {
     assert_eq!(record.ledger.completed, 800);
 }
 
+/// Who is to rest does what nobody else is left to do, as fast as it may.
+#[test]
+fn what_was_given_back_keeps_to_the_limit() {
+    let first = Duration::from_millis(1_400);
+    let busy = Busy {
+        first,
+        ..Busy::default()
+    };
+    // Workers claim eight at a time.
+    let load = Load::closed(2).iterations(128).rate_limit(rate(100.0));
+    let record = changed(ScenarioSpec::new("s", load), &busy, |control| {
+        rest(100);
+        tell(control, r#"{"change": "users", "users": 1}"#);
+    });
+    assert_eq!(record.ledger.completed, 128);
+    let after = record.elapsed - first;
+    assert!(after >= Duration::from_millis(45), "seven in {after:?}");
+}
+
+/// A pause holds nobody back who has nothing left to do.
+#[test]
+fn a_pause_keeps_nobody_who_may_not_start() {
+    let busy = Busy {
+        takes: Duration::from_millis(1),
+        first: Duration::from_millis(600),
+        ..Busy::default()
+    };
+    let mut spec = ScenarioSpec::new("s", Load::closed(2).iterations(128));
+    spec.most_iterations = Some(60);
+    let mut is_over = false;
+    let record = changed(spec, &busy, |control| {
+        rest(300);
+        tell(control, r#"{"change": "pause"}"#);
+        rest(1_500);
+        is_over = control.standing()[0].is_over;
+        let _ = control.change(&Change::Stop { at_once: false });
+    });
+    assert!(is_over, "{:?}", record.ledger);
+    assert_eq!(record.ledger.completed, 60);
+}
+
+/// Nobody has changed anything: a run ends with what there is to start.
+#[test_case(Some(60), 1; "nothing is left")]
+#[test_case(None, 0; "nobody is needed")]
+fn users_sent_home_by_their_stages_keep_no_run_from_its_end(most: Option<u64>, users: u32) {
+    let stage = |ms, users| UserStage::new(Duration::from_millis(ms), users);
+    let stages = vec![
+        stage(50, 4),
+        stage(50, 4),
+        stage(50, users),
+        stage(20_000, users),
+    ];
+    let mut spec = ScenarioSpec::new("s", Load::closed(1).stages(stages));
+    spec.most_iterations = most;
+    let from = now();
+    changed(spec, &Busy::taking(5), |_| {});
+    assert!(from.elapsed() < Duration::from_secs(15));
+}
+
+/// A pause makes no run shorter, and what comes after it is judged again.
+#[test]
+fn a_pause_trips_no_condition_over_windows() {
+    let mut spec = ScenarioSpec::new("s", open(100.0, 7_000));
+    let condition = "throughput > 20/s over any 1s".parse::<Threshold>();
+    spec.thresholds = vec![condition.expect("a condition").aborting(Duration::ZERO)];
+    let record = changed(spec, &Busy::default(), |control| {
+        rest(1_300);
+        tell(control, r#"{"change": "pause"}"#);
+        rest(2_500);
+        tell(control, r#"{"change": "resume"}"#);
+    });
+    assert_eq!(record.ledger.planned, 700, "it goes to its end");
+}
+
+#[test]
+fn what_is_over_takes_no_marks() {
+    let scenarios = [("short", 200), ("long", 30_000)];
+    let scenarios =
+        scenarios.map(|(name, ms)| (ScenarioSpec::new(name, open(20.0, ms)), Busy::default()));
+    let record = changed_run(scenarios, |control| {
+        rest(800);
+        let done = control.change(&parsed(r#"{"change": "note", "text": "deployed"}"#));
+        let done = done.expect("of the other");
+        assert!(done.ends_with("in `long`"), "{done}");
+        let why = refusal(
+            control,
+            r#"{"change": "note", "text": "late", "scenario": "short"}"#,
+        );
+        assert_eq!(why, "`short` is over");
+        tell(control, r#"{"change": "stop"}"#);
+    });
+    let events = record.scenarios.iter().map(|it| it.events.len());
+    assert_eq!(events.collect::<Vec<_>>(), [0, 2]);
+}
+
 #[test]
 fn a_limit_on_the_rate_changes_and_saves_nothing_up() {
     let busy = Busy::default();
@@ -372,7 +472,9 @@ fn a_limit_on_the_rate_changes_and_saves_nothing_up() {
         rest(50);
         let calls = busy.calls();
         rest(300);
-        assert_eq!(busy.calls(), calls, "one in two seconds");
+        // One that was nearly due is due soon.
+        assert!(busy.calls() <= calls + 1, "one in two seconds");
+        let calls = busy.calls();
         // Who waits for a turn that is far off has another one.
         tell(control, r#"{"change": "rate", "rate": "500/s"}"#);
         rest(200);
@@ -598,6 +700,37 @@ fn a_stop_is_an_event(at_once: bool) {
         "{:?}",
         record.ledger
     );
+}
+
+/// However often it was told something, it can be stopped, and does not stay paused.
+#[test]
+fn what_was_told_is_ended_however_much_that_was() {
+    let mut spec = ScenarioSpec::new("s", open(100.0, 60_000));
+    spec.target("127.0.0.1:1");
+    spec.target("127.0.0.1:2");
+    spec.switches_targets = true;
+    let record = changed(spec, &Busy::default(), |control| {
+        tell(control, r#"{"change": "pause"}"#);
+        let target = |on| format!(r#"{{"change": "target", "target": "127.0.0.1:1", "on": {on}}}"#);
+        tell(control, &target(false));
+        for _ in 0..998 {
+            tell(control, r#"{"change": "note", "text": "again"}"#);
+        }
+        for refused in [
+            r#"{"change": "note", "text": "again"}"#,
+            r#"{"change": "rate", "rate": "1/s"}"#,
+        ] {
+            let why = refusal(control, refused);
+            assert!(why.contains("was told 1000 things already"), "{why}");
+        }
+        assert_eq!(control.standing()[0].takes, ["resume", "target", "stop"]);
+        tell(control, &target(true));
+        tell(control, r#"{"change": "resume"}"#);
+        let why = refusal(control, r#"{"change": "pause"}"#);
+        assert!(why.contains("was told 1000 things already"), "{why}");
+        tell(control, r#"{"change": "stop"}"#);
+    });
+    assert_eq!(record.events.len(), 1_000);
 }
 
 #[test]

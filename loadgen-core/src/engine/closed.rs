@@ -65,8 +65,11 @@ impl Shared {
         }
     }
 
+    /// Whether something that was given back may still start.
     fn has_left(&self) -> bool {
+        let may_start = self.may_start.as_ref();
         self.left.load(Ordering::Relaxed) > 0
+            && may_start.is_none_or(|left| left.load(Ordering::Relaxed) > 0)
     }
 
     /// Gives back what was claimed and is not started here.
@@ -244,13 +247,18 @@ impl<W: Workload> Part<W> {
     async fn comes_to_start(&self, user: UserId, session: &mut Option<W::Session>) -> bool {
         let core = &*self.lane.core;
         loop {
-            if core.is_held(user) {
-                match self.rest(user).await {
-                    Turn::Comes => return true,
-                    Turn::LooksAgain => {}
+            let stands_in = match core.is_held(user) {
+                true => match self.rest(user).await {
+                    Turn::Comes => true,
+                    Turn::LooksAgain => false,
                     Turn::Never => return false,
-                }
-            }
+                },
+                false => false,
+            };
+            let is_held = || match stands_in {
+                true => core.is_paused(),
+                false => core.is_held(user),
+            };
             if let Limit::Stages(stages) = &self.model.limit
                 && core.users_told().is_none()
             {
@@ -266,11 +274,11 @@ impl<W: Workload> Part<W> {
                     None => return false,
                 }
             }
-            if core.is_limited() && !self.wait_for_limiter(user).await {
+            if core.is_limited() && !self.wait_for_limiter(is_held).await {
                 return false;
             }
             // A turn that came during a pause is lost: after it, they come one after the other again.
-            if !core.is_held(user) {
+            if !is_held() {
                 return true;
             }
         }
@@ -315,25 +323,27 @@ impl<W: Workload> Part<W> {
     /// The plan has no use for this user any more. Waits for somebody who has. False when nobody will.
     async fn wait_to_be_recalled(&self, user: UserId, session: Option<W::Session>) -> bool {
         let core = &*self.lane.core;
+        core.steering.goes_home();
         self.lane.close(session).await;
         while core.users_told().is_none_or(|users| user.0 >= users) {
-            if core.ending_since().is_some() {
+            if core.ending_since().is_some() || core.steering.is_exhausted() {
                 return false;
             }
             core.halt.notified().await;
         }
+        core.steering.comes_back();
         true
     }
 
     /// Waits until the rate limit lets one more start, or somebody has the user rest. False when nothing new will
     /// start.
-    async fn wait_for_limiter(&self, user: UserId) -> bool {
+    async fn wait_for_limiter(&self, is_held: impl Fn() -> bool) -> bool {
         let core = &*self.lane.core;
         // Closed when nothing new will start: cheaper than for each user to listen for that too.
         let Ok(_turn) = self.turn.acquire().await else {
             return false;
         };
-        while !core.is_held(user) {
+        while !is_held() {
             let Err(wait) = core.take_turn() else {
                 return true;
             };

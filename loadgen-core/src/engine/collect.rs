@@ -398,21 +398,35 @@ impl Collector {
         if self.stopper.asked() != Stop::No {
             return;
         }
-        let judged = self.scenarios.iter().map(|scenario| umpire::Judged {
+        let may_end = |all: &[Threshold]| all.iter().any(|it| it.abort_after().is_some());
+        let pauses = |scenario| umpire::pauses(&self.marker.so_far(scenario));
+        let scenarios = self.scenarios.iter().enumerate();
+        let scenarios = scenarios.filter(|(_, it)| may_end(&it.conditions));
+        let judged = scenarios.map(|(place, scenario)| umpire::Judged {
             scenario: Some(&scenario.merger.total().name),
             conditions: &scenario.conditions,
             record: scenario.merger.total(),
+            pauses: pauses(place),
         });
-        let may_end = |tag: &&Tagged| tag.conditions.iter().any(|it| it.abort_after().is_some());
-        let merged = self.tags.iter().filter(may_end).map(|tag| {
+        let tags = self.tags.iter().filter(|it| may_end(&it.conditions));
+        let merged = tags.map(|tag| {
             let total = |scenario: usize| Some(self.scenarios.get(scenario)?.merger.total());
-            (&tag.conditions, tag.merger.record().merged(total))
+            (tag, tag.merger.record().merged(total))
         });
         let merged: Vec<_> = merged.collect();
-        let of_tags = merged.iter().map(|(conditions, record)| umpire::Judged {
+        let of_tags = merged.iter().map(|(tag, record)| umpire::Judged {
             scenario: None,
-            conditions,
+            conditions: &tag.conditions,
             record,
+            pauses: {
+                let members = tag.merger.record().members.iter();
+                let pauses = members.flat_map(|it| {
+                    let later = move |at: Duration| at.saturating_add(it.from);
+                    let pauses = pauses(it.scenario).into_iter();
+                    pauses.map(move |it| later(it.start)..later(it.end))
+                });
+                pauses.collect()
+            },
         });
         let Some(early_end) = umpire::early_end(judged.chain(of_tags)) else {
             return;

@@ -241,7 +241,9 @@ impl LaneCore {
     /// Everybody is through.
     pub(super) fn finish(&self) {
         self.begin_ending(self.clock.now());
-        self.done.set(true);
+        if !self.done.replace(true) {
+            self.steering.lane_is_through();
+        }
     }
 
     pub(super) fn is_done(&self) -> bool {

@@ -110,7 +110,7 @@ mod tests {
             event(EventAction::Resume, Some(3)),
             event(EventAction::Kill, Some(4)),
             event(EventAction::Rate, Some(12)),
-            // Before measuring began, and so of nothing that is judged.
+            // Never done.
             event(EventAction::Users, None),
             event(EventAction::Stop, Some(20)),
         ]);

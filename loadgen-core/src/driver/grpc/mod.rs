@@ -255,7 +255,7 @@ impl Workload for GrpcWorkload {
             // Of an iteration that was cut off.
             session.own.hang_up();
         }
-        self.connections.aim(&mut session.own).await;
+        self.connections.aim(&mut session.own);
         if let Some(reopening) = &mut session.own.reopening {
             reopening.begin();
         }

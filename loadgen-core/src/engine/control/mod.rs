@@ -115,8 +115,11 @@ impl Control {
                 continue;
             }
             let deed = scene.tell(change, now);
-            let at = self.note(place, scene.measure_from(), &deed);
-            told.get_or_insert((deed.said, at));
+            let since = deed.at.saturating_sub(scene.measure_from());
+            if !scene.is_through() {
+                self.note(place, scene.measure_from(), &deed);
+            }
+            told.get_or_insert((deed.said, Duration::from_nanos(since)));
         }
         if let Change::Stop { at_once } = change {
             self.stop(*at_once);
@@ -149,8 +152,8 @@ impl Control {
         }
     }
 
-    /// Puts it into the record. When it was, since measuring of the scenario began.
-    fn note(&self, scenario: usize, measure_from: Nanos, deed: &Deed) -> Duration {
+    /// Puts it into the record.
+    fn note(&self, scenario: usize, measure_from: Nanos, deed: &Deed) {
         let mut event = EventRecord::new(deed.action, deed.said.clone());
         event.effect = deed.effect;
         let since = deed.at.saturating_sub(measure_from);
@@ -160,7 +163,6 @@ impl Control {
             Some(before) => event.before = Some(Duration::from_nanos(before)),
         }
         self.marker.record(scenario, event);
-        since
     }
 }
 

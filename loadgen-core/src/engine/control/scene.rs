@@ -16,7 +16,7 @@ use crate::schedule::{Limit, Load, rate_at, users_at};
 use crate::text;
 use crate::workload::Switches;
 
-/// The most that a scenario is told in a run, which is as much as its record keeps.
+/// The most that a scenario is told in a run, but for what ends what it was told; as much as its record keeps.
 const MOST_CHANGES: usize = 1_000;
 /// From when something is told until arrivals heed it: time for workers that are busy to hear of it, so that all of
 /// them turn at the same moment.
@@ -61,6 +61,11 @@ impl Scene {
         self.timeline.measure_from
     }
 
+    /// Whether nothing of it is under way any more, so that nothing is told of it either.
+    pub(super) fn is_through(&self) -> bool {
+        self.steering.is_through()
+    }
+
     fn is_open(&self) -> bool {
         matches!(self.spec.load, Load::Open(_))
     }
@@ -81,10 +86,13 @@ impl Scene {
         if changes && (is_over || now.saturating_add(HEADWAY) >= ends_at) {
             return Some("is at its end: nothing new of it starts".to_owned());
         }
+        if is_note && self.is_through() {
+            return Some("is over".to_owned());
+        }
         if is_note && now < self.timeline.measure_from {
             return Some("is not measured yet".to_owned());
         }
-        if self.changes >= MOST_CHANGES && !matches!(change, Change::Stop { .. }) {
+        if self.changes >= MOST_CHANGES && !change.ends_something() {
             return Some(format!(
                 "was told {MOST_CHANGES} things already, and no more are recorded"
             ));
@@ -207,7 +215,10 @@ impl Scene {
                     told.rate = Some(*rate);
                     match is_open {
                         true => told.turns.push(turn(To::Rate(rate.per_second()))),
-                        false => told.limiter = Some(Arc::new(Cap::from_now(*rate))),
+                        false => {
+                            let after = |before: Arc<Cap>| Arc::new(Cap::after(&before, *rate));
+                            told.limiter = told.limiter.take().map(after);
+                        }
                     }
                 });
                 deed(EventAction::Rate, format!("rate {rate}"), at)

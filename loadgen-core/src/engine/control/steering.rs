@@ -1,6 +1,6 @@
 //! What somebody told a scenario, as its lanes on all workers see it.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::cap::Cap;
@@ -47,6 +47,10 @@ pub(in crate::engine) struct Steering {
     told: Mutex<Told>,
     /// Lanes that have not come to the end of their load.
     going_on: AtomicUsize,
+    /// Lanes with something under way, or yet to come.
+    not_through: AtomicUsize,
+    /// Of a closed model: users whom its stages have not sent home for good.
+    needed: AtomicU32,
     /// No iteration is left to start.
     is_exhausted: AtomicBool,
 }
@@ -66,6 +70,8 @@ impl Steering {
             version: AtomicU64::new(0),
             told: Mutex::new(told),
             going_on: AtomicUsize::new(workers),
+            not_through: AtomicUsize::new(workers),
+            needed: AtomicU32::new(load.max_users()),
             is_exhausted: AtomicBool::new(false),
         }
     }
@@ -98,6 +104,28 @@ impl Steering {
     /// Whether nothing of it starts any more.
     pub(super) fn is_over(&self) -> bool {
         self.going_on.load(Ordering::Relaxed) == 0
+    }
+
+    /// Nothing of a lane is under way any more.
+    pub(in crate::engine) fn lane_is_through(&self) {
+        self.not_through.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Whether nothing of it is under way any more, nor will be.
+    pub(super) fn is_through(&self) -> bool {
+        self.not_through.load(Ordering::Relaxed) == 0
+    }
+
+    /// The stages have no use for one more user. With the last of them the load is over.
+    pub(in crate::engine) fn goes_home(&self) {
+        if self.needed.fetch_sub(1, Ordering::Relaxed) == 1 {
+            self.exhaust();
+        }
+    }
+
+    /// Somebody has use for such a user.
+    pub(in crate::engine) fn comes_back(&self) {
+        self.needed.fetch_add(1, Ordering::Relaxed);
     }
 
     /// No iteration is left to start: who rests because somebody said so need not any longer.

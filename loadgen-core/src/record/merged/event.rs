@@ -141,6 +141,15 @@ impl EventRecord {
         self.done.or(self.before.map(|_| Duration::ZERO))
     }
 
+    /// Whether somebody did it while the run was under way, rather than its plan.
+    fn is_by_hand(&self) -> bool {
+        match self.action {
+            EventAction::Mark => self.planned.is_none() && self.done.is_some(),
+            EventAction::Stop => true,
+            action => action.changes_load(),
+        }
+    }
+
     /// The servers that it took away, by the names that they give themselves; none where it was over at once.
     pub(crate) fn taken_away(&self) -> Vec<&str> {
         match self.effect {
@@ -158,18 +167,57 @@ impl EventRecord {
     }
 }
 
+/// Whether what somebody changed in a warm-up holds on in what is measured, by what was changed later in it.
+pub(crate) fn outlasts_warm_up<'a>(
+    change: (EventAction, &'a str),
+    mut later: impl Iterator<Item = (EventAction, &'a str)>,
+) -> bool {
+    /// What it is about: the last of these holds.
+    fn subject((action, said): (EventAction, &str)) -> (EventAction, &str) {
+        match action {
+            EventAction::Target => (action, said.rsplit_once(' ').map_or(said, |it| it.0)),
+            EventAction::Resume => (EventAction::Pause, ""),
+            _ => (action, ""),
+        }
+    }
+    let leaves_all_as_planned = match change {
+        (EventAction::Resume, _) => true,
+        (EventAction::Target, said) => said.ends_with(" on"),
+        _ => false,
+    };
+    !leaves_all_as_planned && !later.any(|it| subject(it) == subject(change))
+}
+
 impl ScenarioRecord {
-    /// What somebody changed of its load while it was measured, each with when, in order.
+    /// What somebody changed of the load that was measured, each with from when on it held, in order.
     pub(crate) fn changes(&self) -> impl Iterator<Item = (Duration, &EventRecord)> {
-        let changes = self.events.iter().filter(|it| it.action.changes_load());
-        changes.filter_map(|it| Some((it.done?, it)))
+        let in_warm_up = |it: &&EventRecord| it.action.changes_load() && it.before.is_some();
+        let changes = self.events.iter().enumerate();
+        let changes = changes.filter(|(_, it)| it.action.changes_load());
+        changes.filter_map(move |(place, it)| {
+            let later = self.events[place + 1..].iter().filter(in_warm_up);
+            let mut later = later.map(|it| (it.action, it.said.as_str()));
+            let is_held =
+                it.before.is_none() || outlasts_warm_up((it.action, &it.said), &mut later);
+            Some((it.holds_from().filter(|_| is_held)?, it))
+        })
     }
 
-    /// Adds what was done to servers, in the order in which it was. What is above the first 1,000 is not kept.
+    /// Adds what was done to servers, in the order in which it was. What is above the first 1,000 is not kept, but
+    /// of what somebody did by hand first: what the plan had done decides whether the run is valid.
     pub(crate) fn happened(&mut self, events: impl IntoIterator<Item = EventRecord>) {
         self.events.extend(events);
         self.events.sort_by_key(|it| it.done.or(it.planned));
         self.end_faults();
+        let mut kept_by_hand = {
+            let by_hand = self.events.iter().filter(|it| it.is_by_hand()).count();
+            MOST_EVENTS.saturating_sub(self.events.len() - by_hand)
+        };
+        self.events.retain(|it| {
+            let is_kept = !it.is_by_hand() || kept_by_hand > 0;
+            kept_by_hand -= usize::from(it.is_by_hand() && is_kept);
+            is_kept
+        });
         self.events.truncate(MOST_EVENTS);
     }
 
@@ -218,6 +266,62 @@ mod tests {
         let said: Vec<_> = record.events.iter().map(|it| it.said.clone()).collect();
         let wanted: Vec<_> = (0..1000).map(|nth: u64| nth.to_string()).collect();
         assert_eq!(said, wanted);
+    }
+
+    /// One that could not be done makes the run invalid, however often somebody changed it before.
+    #[test]
+    fn changes_by_hand_push_out_nothing_that_was_planned() {
+        let by_hand = |nth: u64| EventRecord {
+            done: Some(Duration::from_millis(nth)),
+            ..EventRecord::new(
+                [EventAction::Rate, EventAction::Mark][nth as usize % 2],
+                nth.to_string(),
+            )
+        };
+        let planned = EventRecord {
+            planned: Some(Duration::from_secs(60)),
+            failure: Some("no such container".to_owned()),
+            ..EventRecord::new(EventAction::Kill, "kill b2")
+        };
+        let mut record = ScenarioRecord::empty("s", "grpc", true, &[]);
+        record.happened((0..1_200).map(by_hand).chain([planned.clone()]));
+        assert_eq!(record.events.len(), 1_000);
+        assert_eq!(record.events[998].said, "998");
+        assert_eq!(record.events.last(), Some(&planned));
+    }
+
+    /// Somebody tried it, and took it back in time.
+    #[test]
+    fn of_a_warm_up_counts_what_holds_after_it() {
+        let event = |action, said: &str, before: bool| {
+            let mut event = EventRecord::new(action, said);
+            let at = Some(Duration::from_secs(1));
+            *(if before {
+                &mut event.before
+            } else {
+                &mut event.done
+            }) = at;
+            event
+        };
+        let mut record = ScenarioRecord::empty("s", "grpc", true, &[]);
+        record.happened([
+            event(EventAction::Pause, "pause", true),
+            event(EventAction::Users, "users 3", true),
+            event(EventAction::Target, "target a off", true),
+            event(EventAction::Target, "target b off", true),
+            event(EventAction::Resume, "resume", true),
+            event(EventAction::Users, "users 5", true),
+            event(EventAction::Target, "target a on", true),
+            event(EventAction::Mark, "note", false),
+            event(EventAction::Users, "users 7", false),
+            EventRecord::new(EventAction::Rate, "rate 7/s"),
+        ]);
+        let changes = record.changes();
+        let changes: Vec<_> = changes
+            .map(|(at, it)| (at.as_secs(), it.said.as_str()))
+            .collect();
+        let wanted = [(0, "target b off"), (0, "users 5"), (1, "users 7")];
+        assert_eq!(changes, wanted);
     }
 
     /// What is said of a proxy takes the place of what was said before.

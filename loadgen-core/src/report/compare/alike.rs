@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::super::document::{Document, Host, Scenario, Status, Verdict};
 use super::{CompareError, CompareOptions, plan};
+use crate::record::outlasts_warm_up;
 use crate::units::human::counted;
 
 /// Why runs should not be compared.
@@ -116,9 +117,16 @@ fn differences(runs: &[Traits<'_>]) -> Vec<(Unlike, String)> {
     let changed = runs.iter().filter_map(|run| {
         let scenarios = run.scenarios.iter();
         let mut changes = scenarios.flat_map(|scenario| {
-            let events = scenario.events.iter();
-            let changes = events.filter(|it| it.action.changes_load());
-            changes.map(move |it| (&scenario.name, &it.event))
+            let events = scenario.events.iter().enumerate();
+            let changes = events.filter(|(_, it)| it.action.changes_load());
+            let held = changes.filter(|(place, it)| {
+                let later = scenario.events[place + 1..].iter();
+                let later =
+                    later.filter(|it| it.done_before_s.is_some() && it.action.changes_load());
+                let mut later = later.map(|it| (it.action, it.event.as_str()));
+                it.done_before_s.is_none() || outlasts_warm_up((it.action, &it.event), &mut later)
+            });
+            held.map(move |(_, it)| (&scenario.name, &it.event))
         });
         let (scenario, first) = changes.next()?;
         let more = match changes.count() {
@@ -298,6 +306,21 @@ mod tests {
         assert_eq!(renamed(Some("Xeon")), []);
         let expected = "`host.hostname` is here in a.json and other in b.json".to_owned();
         assert_eq!(renamed(None), [(Unlike::Machine, expected)]);
+    }
+
+    /// What was taken back before anything was measured is no change.
+    #[test]
+    fn changes_count_where_they_hold_while_it_is_measured() {
+        let told = |events: &Value| {
+            let told = said(|it| it["scenarios"][0]["events"] = events.clone());
+            told.into_iter().map(|(_, text)| text).collect::<Vec<_>>()
+        };
+        let pause = json!({"action": "pause", "event": "pause", "done_before_s": 2.0});
+        let resume = json!({"action": "resume", "event": "resume", "done_before_s": 1.0});
+        assert!(told(&json!([pause, resume])).is_empty());
+        let resume = json!({"action": "resume", "event": "resume", "done_s": 1.0});
+        let expected = "b.json was changed by hand: `pause` in `hello_high` and by 1 more change";
+        assert_eq!(told(&json!([pause, resume])), [expected]);
     }
 
     #[test]

@@ -132,7 +132,7 @@ fn judge_remainder(scenario: &ScenarioRecord, findings: &mut Findings) {
             "`{name}`: {} left unanswered ({} of those planned: {}): they count as failed, and in \
              the percentiles with their age, which is a lower bound",
             were(unanswered, "iteration"),
-            percent(ratio(unanswered, scenario.ledger.planned)),
+            percent(ratio(unanswered, scenario.ledger.wanted())),
             kinds.join(", "),
         ));
     }

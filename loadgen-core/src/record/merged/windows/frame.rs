@@ -14,6 +14,8 @@ pub(super) struct Frame {
     pub(super) times: Sparse,
     pub(super) part: u64,
     pub(super) whole: u64,
+    /// Of that, what somebody withheld: it may have been planned in an earlier second.
+    pub(super) withheld: u64,
 }
 
 impl Frame {
@@ -23,6 +25,7 @@ impl Frame {
         }
         self.part += other.part;
         self.whole += other.whole;
+        self.withheld += other.withheld;
     }
 }
 
@@ -66,6 +69,16 @@ impl<'a> Seen<'a> {
                             },
                         );
                     });
+                }
+                let withheld = self.tick.ledger.withheld;
+                if withheld > 0 && whole.contains(&Count::Wanted) {
+                    tell(
+                        self.second,
+                        Frame {
+                            withheld,
+                            ..Frame::default()
+                        },
+                    );
                 }
                 for count in whole {
                     self.count(count, |second, whole| {
@@ -161,8 +174,8 @@ impl<'a> Seen<'a> {
             Count::ConnectionsOpened => return happened(|it| it.connections.opened, &mut tell),
             Count::ConnectionsFailed => return happened(|it| it.connections.failed, &mut tell),
             Count::ConnectionsDropped => return happened(|it| it.connections.dropped, &mut tell),
-            Count::Planned => ledger.planned,
-            Count::Wanted => ledger.wanted(),
+            // What of it was withheld is told apart.
+            Count::Planned | Count::Wanted => ledger.planned,
             Count::Interrupted => ledger.interrupted,
             Count::Dropped => ledger.missed(),
             Count::Late => ledger.late,

@@ -117,12 +117,14 @@ impl Watcher {
     fn figure_out(&mut self, from: u64, to: u64) {
         let length = self.watch.length_s;
         self.sum.clear();
-        let (mut part, mut whole) = (0, 0);
+        let (mut part, mut whole, mut withheld) = (0, 0, 0);
         for second in from + 1 - length..to {
             if let Some(added) = self.kept.at(second) {
                 self.sum.add(&added.times);
                 (part, whole) = (part + added.part, whole + added.whole);
+                withheld += added.withheld;
             }
+            let whole_left = whole.saturating_sub(withheld);
             if second < from {
                 continue;
             }
@@ -130,7 +132,9 @@ impl Watcher {
                 Figure::Times(_, reading) => self.sum.read(*reading),
                 Figure::Count(_) => Some(part as f64),
                 Figure::Rate(_) => Some(part as f64 / length as f64),
-                Figure::Share { .. } => (whole > 0).then(|| part as f64 * 100.0 / whole as f64),
+                Figure::Share { .. } => {
+                    (whole_left > 0).then(|| part as f64 * 100.0 / whole_left as f64)
+                }
             };
             let from_s = second + 1 - length;
             let samples = self.sum.len();
@@ -145,6 +149,7 @@ impl Watcher {
             if let Some(removed) = self.kept.at(from_s) {
                 self.sum.remove(&removed.times);
                 (part, whole) = (part - removed.part, whole - removed.whole);
+                withheld -= removed.withheld;
             }
         }
     }

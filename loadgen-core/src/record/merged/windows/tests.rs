@@ -50,6 +50,7 @@ fn frame(came: &Came) -> Frame {
         times: Sparse::of(&times),
         part: came.part,
         whole: came.whole,
+        ..Frame::default()
     }
 }
 
@@ -178,4 +179,28 @@ fn nothing_at_all_is_a_rate() {
     assert_eq!(worst(watcher.found()), Some((1, 0.0)));
     watcher.kept.put(1, &ten);
     assert_eq!(worst(watcher.finish(3)), Some((1, 5.0)));
+}
+
+/// What was planned in one second and withheld in the next is taken from both together.
+#[test]
+fn what_was_withheld_may_have_been_planned_before() {
+    let missed = Figure::Share {
+        part: vec![Count::Dropped],
+        whole: vec![Count::Wanted],
+    };
+    let mut watcher = Watcher::new(watch(missed, 2, Extreme::Highest));
+    for (second, planned, dropped, withheld) in [(0, 20, 1, 0), (1, 0, 15, 15)] {
+        let mut tick = crate::record::local::Tick::new(&crate::record::Names::default());
+        (tick.ledger.planned, tick.ledger.dropped) = (planned, dropped);
+        tick.ledger.withheld = withheld;
+        let seen = Seen {
+            tick: &tick,
+            second,
+            steps: &[],
+            backends: &[],
+        };
+        watcher.add(&seen, 0);
+    }
+    watcher.look(2);
+    assert_eq!(watcher.found().worst.map(|it| it.value), Some(20.0));
 }

@@ -240,11 +240,8 @@ fn the_run_does_what_it_is_told_and_says_why_it_does_not() {
     other.until(|it| it.phase() == "over");
     while viewer.take().is_none() {}
     let (_, said) = run.finish();
-    for word in ["a deploy", "pause", "resume", "stop at once"] {
-        assert!(
-            said.contains(&format!("from the page: {word} at ")),
-            "{said}"
-        );
+    for words in ["a deploy at ", "pause at ", "resume at ", "stopping at once"] {
+        assert!(said.contains(&format!("from the page: {words}")), "{said}");
     }
     let document: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     let events = document["scenarios"][0]["events"].as_array().unwrap();

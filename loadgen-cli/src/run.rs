@@ -51,6 +51,9 @@ pub(crate) fn run(
     screen: &Screen,
     may_begin: impl Fn(&Context, &[Names]) -> Result<(), ComparingError>,
 ) -> Result<Ran, RunError> {
+    if let Some(ui) = ui {
+        ui.prepare(&settings.plan);
+    }
     let ran = carry_out(settings, ui, signals, screen, may_begin);
     if let (Some(ui), Err(error)) = (ui, &ran) {
         ui.fail(&error.to_string());

@@ -10,14 +10,15 @@ mod server;
 mod stage;
 mod viewer;
 
+use std::mem;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use loadgen_core::engine::{Event, Run};
-use loadgen_core::live;
+use loadgen_core::live::{self, Dashboard};
 use loadgen_core::report::{Context, Document};
-use loadgen_core::scenario::ScenarioPlan;
+use loadgen_core::scenario::{Plan, ScenarioPlan};
 use tokio::sync::mpsc::UnboundedSender;
 
 use self::access::Access;
@@ -31,6 +32,8 @@ use crate::settings::UiSettings;
 #[derive(Debug)]
 pub(crate) struct Ui {
     shared: Arc<Shared>,
+    /// What says of a run that it could not begin, until it does.
+    before: Mutex<Option<Box<Dashboard>>>,
     to_server: UnboundedSender<Told>,
     server: Option<JoinHandle<()>>,
 }
@@ -60,9 +63,16 @@ impl Ui {
             .map_err(failed)?;
         Ok(Some(Self {
             shared,
+            before: Mutex::default(),
             to_server,
             server: Some(server),
         }))
+    }
+
+    /// This is run next. The page stays as it is until [`Self::listen`] is called, or [`Self::fail`].
+    pub(crate) fn prepare(&self, plan: &Plan) {
+        let (_, dashboard) = live::follow(&plan.scenarios, Context::of(plan));
+        self.put_before(Some(Box::new(dashboard)));
     }
 
     /// From now on the page is that of this run. Has it hear what the run tells.
@@ -75,12 +85,13 @@ impl Ui {
         context: Context,
         screen: &Screen,
     ) -> Run {
+        self.put_before(None);
         let (mut follower, dashboard) = live::follow(scenarios, context);
         let steered = Steered {
             control,
             screen: screen.clone(),
         };
-        self.tell(Told::Run(Box::new(dashboard), steered));
+        self.tell(Told::Run(Box::new(dashboard), Some(steered)));
         let shared = Arc::clone(&self.shared);
         let to_server = self.to_server.clone();
         run.listen(move |event: &Event<'_>| {
@@ -99,9 +110,17 @@ impl Ui {
         self.tell(Told::Over(Box::new(document.clone())));
     }
 
-    /// The run has no result.
+    /// The run has no result, or something failed after it had one.
     pub(crate) fn fail(&self, why: &str) {
+        if let Some(dashboard) = self.put_before(None) {
+            self.tell(Told::Run(dashboard, None));
+        }
         self.tell(Told::Failed(why.to_owned()));
+    }
+
+    fn put_before(&self, dashboard: Option<Box<Dashboard>>) -> Option<Box<Dashboard>> {
+        let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
+        mem::replace(&mut before, dashboard)
     }
 
     fn tell(&self, told: Told) {
@@ -138,12 +157,26 @@ fn bind(settings: &UiSettings) -> Result<TcpListener, UiError> {
     TcpListener::bind(&*resolved).map_err(|source| UiError::bind(address, source))
 }
 
+/// The name of this machine, by which others may know it.
+fn own_name() -> String {
+    let node = rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned();
+    match node.is_empty() {
+        true => "localhost".to_owned(),
+        false => node,
+    }
+}
+
 /// What a person should know of it.
 fn notices(address: SocketAddr, is_public: bool, access: &Access) -> Vec<String> {
     let token = access.token();
-    let mut notices = vec![format!(
-        "the run is shown at http://{address}/?token={token}"
-    )];
+    let at = match address.ip().is_unspecified() {
+        true => format!("{}:{}", own_name(), address.port()),
+        false => address.to_string(),
+    };
+    let mut notices = vec![format!("the run is shown at http://{at}/?token={token}")];
     if is_public {
         notices.push(format!(
             "WARNING: {address} can be reached from other machines and has no TLS: whoever reads along on the way \

@@ -4,6 +4,7 @@ mod common;
 mod shown;
 
 use std::net::TcpListener;
+use std::time::{Duration, SystemTime};
 
 use common::{Said, say};
 use shown::Shown;
@@ -24,6 +25,9 @@ fn the_token_is_exchanged_for_a_cookie() {
     assert_eq!(answer.status(), 303);
     assert_eq!(answer.field("location"), Some("/"));
     let cookie = answer.field("set-cookie").unwrap();
+    let port = run.address.rsplit(':').next().unwrap();
+    let expected = format!("loadgen_{port}={}; ", run.token);
+    assert!(cookie.starts_with(&expected), "{cookie}");
     assert!(
         cookie.ends_with("; Path=/; HttpOnly; SameSite=Strict"),
         "{cookie}"
@@ -119,6 +123,18 @@ fn others_are_refused() {
 }
 
 #[test]
+fn whoever_asks_for_nothing_keeps_nobody_waiting_for_long() {
+    let run = Shown::start(&LONG);
+    let cookie = run.cookie();
+    let began = SystemTime::now();
+    let idle: Vec<_> = (0..64).map(|_| run.connect()).collect();
+    assert_eq!(run.get("/", &[("cookie", &cookie)]).status(), 200);
+    let took = began.elapsed().unwrap();
+    assert!(took < Duration::from_secs(4), "{took:?}");
+    drop(idle);
+}
+
+#[test]
 fn a_port_in_use_ends_it_before_anything_starts() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -162,6 +178,12 @@ fn without_tls_others_are_warned_of() {
         .lines()
         .filter(|it| it.starts_with("WARNING: 0.0.0.0:"));
     assert_eq!(warnings.count(), 1, "{said:?}");
+    let printed = said.stderr.lines().next().unwrap();
+    let url = printed.strip_prefix("the run is shown at http://").unwrap();
+    assert!(
+        !url.starts_with("0.0.0.0") && !url.starts_with(':'),
+        "nobody can open {url}"
+    );
     let alone = run(&["--ui-insecure"]);
     assert_eq!(alone.code, Some(2), "{alone:?}");
 }

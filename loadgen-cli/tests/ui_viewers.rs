@@ -5,9 +5,10 @@ mod shown;
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::iter;
 use std::net::TcpListener;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde_json::{Value, json};
 use shown::{Shown, Viewer};
@@ -129,14 +130,110 @@ fn whoever_comes_again_has_all_points() {
 #[test]
 fn whoever_takes_nothing_holds_up_nobody() {
     let run = Shown::start(&LONG);
-    let idle: Vec<Viewer> = (0..3).map(|_| run.look()).collect();
+    let idle: Vec<Viewer> = (0..3).map(|_| run.look_narrowly()).collect();
     let mut viewer = run.look();
     viewer.until(|it| it.points().len() >= 4);
-    let began = std::time::SystemTime::now();
+    let began = SystemTime::now();
     stop(run, viewer);
     let took = began.elapsed().unwrap();
-    assert!(took < Duration::from_secs(20), "{took:?}");
-    drop(idle);
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    for mut viewer in idle {
+        // The report had no room on its way to them.
+        let mut seen = iter::from_fn(|| viewer.socket.read().ok());
+        let is_over = |it: &Message| it.to_text().is_ok_and(|it| it.contains("\"over\":{"));
+        assert!(!seen.any(|it| is_over(&it)), "they took all of it");
+    }
+}
+
+#[test]
+fn whoever_says_good_bye_is_answered() {
+    let run = Shown::start(&LONG);
+    let mut viewer = run.look();
+    viewer.socket.close(None).unwrap();
+    let closed = loop {
+        match viewer.socket.read().expect("an answer") {
+            Message::Close(frame) => break frame,
+            _ => continue,
+        }
+    };
+    assert_eq!(closed, None, "as it was said");
+    stop_anew(run);
+}
+
+#[test]
+fn whoever_asks_without_end_is_let_go() {
+    let run = Shown::start(&LONG);
+    let mut viewer = run.look();
+    for _ in 0..200 {
+        // It may be closed already.
+        let _ = viewer.socket.send(Message::text("no JSON"));
+    }
+    let closed = iter::from_fn(|| Some(viewer.take())).flatten().next();
+    assert_eq!(closed, Some(1008));
+    assert!(viewer.answers.len() <= 150, "{}", viewer.answers.len());
+    stop_anew(run);
+}
+
+#[test]
+fn whoever_comes_after_the_load_is_shown_the_report() {
+    let run = Shown::start(&[
+        "-s",
+        "hello_light",
+        "-n",
+        "50",
+        "--prometheus=0",
+        "--prometheus-wait",
+        "60s",
+    ]);
+    // Nobody looks at its end.
+    wait(4_000);
+    let mut viewer = run.look();
+    viewer.until(|it| it.phase() == "over");
+    assert!(viewer.last["over"]["result"].is_object());
+}
+
+#[test]
+fn a_failure_after_the_result_leaves_the_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let within = folder.path().join("within");
+    fs::create_dir(&within).unwrap();
+    let out = format!("json={}", within.join("r.json").display());
+    let run = Shown::start(&["-s", "hello_light", "-r", "20/s", "-d", "4s", "--out", &out]);
+    let mut viewer = run.look();
+    viewer.until(|it| !it.points().is_empty());
+    fs::remove_dir_all(&within).unwrap();
+    while viewer.take().is_none() {}
+    assert_eq!(viewer.phase(), "over");
+    let (code, said) = run.finish();
+    assert!(code != Some(0) && said.contains("r.json"), "{said}");
+}
+
+#[test]
+fn a_run_that_cannot_begin_after_another_one_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = format!("json={}", folder.path().join("r.json").display());
+    let run = Shown::start(&[
+        "-s",
+        "hello_light",
+        "-r",
+        "20/s",
+        "-d",
+        "4s",
+        "--repeat",
+        "2",
+        "--out",
+        &out,
+    ]);
+    let mut viewer = run.look();
+    viewer.until(|it| !it.points().is_empty());
+    let second = folder.path().join("r.2.json");
+    let _ = fs::remove_file(&second);
+    fs::create_dir(&second).unwrap();
+    viewer.until(|it| it.phase() == "over");
+    while viewer.take().is_none() {}
+    assert_eq!(viewer.phase(), "failed");
+    assert!(viewer.header.contains("r.2.json"), "{}", viewer.header);
+    run.finish();
 }
 
 #[test]
@@ -240,11 +337,13 @@ fn the_run_does_what_it_is_told_and_says_why_it_does_not() {
     other.until(|it| it.phase() == "over");
     while viewer.take().is_none() {}
     let (_, said) = run.finish();
-    for word in ["a deploy", "pause", "resume", "stop at once"] {
-        assert!(
-            said.contains(&format!("from the page: {word} at ")),
-            "{said}"
-        );
+    for words in [
+        "a deploy at ",
+        "pause at ",
+        "resume at ",
+        "stopping at once",
+    ] {
+        assert!(said.contains(&format!("from the page: {words}")), "{said}");
     }
     let document: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     let events = document["scenarios"][0]["events"].as_array().unwrap();

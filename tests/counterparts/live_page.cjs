@@ -120,6 +120,7 @@ async function main() {
       focused: document.activeElement.textContent,
       isHidden: document.activeElement.getAttribute("aria-pressed") === "false",
       top: document.querySelector("figure").getBoundingClientRect().top,
+      untitled: (globalThis.untitled ??= document.querySelector("#generator .part")) === document.querySelector("#generator .part"),
       figure: (globalThis.figure ??= document.querySelector("figure")) === document.querySelector("figure"),
     });
     const kept = [await second.evaluate(state)];

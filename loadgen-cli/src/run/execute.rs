@@ -74,12 +74,14 @@ pub(super) fn execute(
             begins.store(true, Ordering::Relaxed);
         }
     });
-    let notice = move || stopping(begun.load(Ordering::Relaxed).then_some(grace));
-    let control = RunControl::new(run.control(), events.restraint(), notice.clone());
+    let granted = move || begun.load(Ordering::Relaxed).then_some(grace);
+    let for_control = granted.clone();
+    let notice = move || stopping(for_control());
+    let control = RunControl::new(run.control(), events.restraint(), notice);
     let restraint = events.restraint();
     let stops = move || {
         restraint.begin_no_more();
-        notice()
+        stopping_by_signal(granted())
     };
     stop_on_signal(signals, run.stopper(), stops, screen.clone());
     if let Some((ui, context)) = listening.ui {
@@ -176,7 +178,7 @@ fn stop_on_signal(
     });
 }
 
-/// What is said at the first signal. There is no grace while the load has not begun.
+/// What is said when the run is told to stop. There is no grace while the load has not begun.
 fn stopping(grace: Option<Duration>) -> String {
     let Some(grace) = grace else {
         return "stopping: connecting is under way and no load has begun; nothing is waited for"
@@ -186,9 +188,18 @@ fn stopping(grace: Option<Duration>) -> String {
         return "stopping: what is under way is cut off".to_owned();
     }
     format!(
-        "stopping: what is under way may finish within {}; once more to cut it off and report",
+        "stopping: what is under way may finish within {}",
         human::duration(grace)
     )
+}
+
+/// The same at the first signal: where something is waited for, a second one ends that.
+fn stopping_by_signal(grace: Option<Duration>) -> String {
+    let said = stopping(grace);
+    match grace.is_some_and(|it| !it.is_zero()) {
+        true => format!("{said}; once more to cut it off and report"),
+        false => said,
+    }
 }
 
 /// What is said when a condition ends the run.
@@ -240,7 +251,15 @@ mod tests {
     #[test_case(Some(0) => "stopping: what is under way is cut off"; "no grace")]
     #[test_case(None => "stopping: connecting is under way and no load has begun; nothing is waited for"; "connecting")]
     fn says_how_long_it_waits(seconds: Option<u64>) -> String {
-        stopping(seconds.map(Duration::from_secs))
+        stopping_by_signal(seconds.map(Duration::from_secs))
+    }
+
+    #[test]
+    fn only_a_signal_is_given_once_more() {
+        assert_eq!(
+            stopping(Some(Duration::from_secs(30))),
+            "stopping: what is under way may finish within 30 s"
+        );
     }
 
     /// One that was done before the scenario's measuring began was done all the same.

@@ -16,15 +16,13 @@ use subtle::ConstantTimeEq as _;
 
 use super::reply::Refusal;
 
-/// Bytes of a token, and of what tells the cookies of runs apart: those of all ports of a host are one jar.
+/// Bytes of a token.
 const TOKEN: usize = 32;
-const NAME: usize = 4;
 
 /// Who may look.
 #[derive(Debug)]
 pub(super) struct Access {
     token: String,
-    cookie: String,
     names: Names,
 }
 
@@ -43,13 +41,11 @@ impl Access {
     /// # Errors
     /// When the system has no random bytes.
     pub(super) fn new(is_public: bool, address: &str) -> io::Result<Self> {
-        let mut random = [0; TOKEN + NAME];
+        let mut random = [0; TOKEN];
         let filled = SystemRandom::new().fill(&mut random);
         filled.map_err(|_| io::Error::other("the system gave no random bytes"))?;
-        let (token, name) = random.split_at(TOKEN);
         Ok(Self {
-            token: HEXLOWER.encode(token),
-            cookie: format!("loadgen-{}", HEXLOWER.encode(name)),
+            token: HEXLOWER.encode(&random),
             names: match is_public {
                 true => Names::Public(own_names(address)),
                 false => Names::Loopback,
@@ -69,12 +65,13 @@ impl Access {
         let host = the_one(headers, &header::HOST).filter(|it| self.names.have(it));
         let host = host.ok_or(Refusal::Host)?;
         let own = format!("http://{host}");
-        match headers.get(header::ORIGIN) {
-            Some(origin) if !origin.as_bytes().eq_ignore_ascii_case(own.as_bytes()) => {
-                Err(Refusal::Origin)
+        let is_own = match headers.contains_key(header::ORIGIN) {
+            true => {
+                the_one(headers, &header::ORIGIN).is_some_and(|it| it.eq_ignore_ascii_case(&own))
             }
-            _ => Ok(()),
-        }
+            false => true,
+        };
+        is_own.then_some(()).ok_or(Refusal::Origin)
     }
 
     /// Whether somebody has the cookie.
@@ -82,11 +79,12 @@ impl Access {
     /// # Errors
     /// Why not.
     pub(super) fn check_cookie(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        let name = cookie_name(headers);
         let cookies = headers.get_all(header::COOKIE).into_iter();
         let pairs = cookies.flat_map(|it| it.as_bytes().split(|byte| *byte == b';'));
         let mut own = pairs.filter_map(|it| {
             let it = it.trim_ascii();
-            let value = it.strip_prefix(self.cookie.as_bytes())?;
+            let value = it.strip_prefix(name.as_bytes())?;
             value.strip_prefix(b"=")
         });
         match own.any(|it| self.is_token(it)) {
@@ -105,7 +103,7 @@ impl Access {
         if !self.is_token(token.as_bytes()) {
             return Some(Err(Refusal::WrongToken));
         }
-        let Self { cookie, token, .. } = self;
+        let (cookie, token) = (cookie_name(request.headers()), &self.token);
         let value = format!("{cookie}={token}; Path=/; HttpOnly; SameSite=Strict");
         // It is of ASCII.
         HeaderValue::try_from(value).ok().map(Ok)
@@ -140,13 +138,16 @@ impl Names {
 /// The name in the address, and that of the machine.
 fn own_names(address: &str) -> Vec<String> {
     let given = address.rsplit_once(':').map(|(host, _)| host.to_owned());
-    let node = rustix::system::uname()
-        .nodename()
-        .to_str()
-        .ok()
-        .map(str::to_owned);
-    let names = given.into_iter().chain(node);
+    let names = given.into_iter().chain([super::own_name()]);
     names.map(|it| it.to_ascii_lowercase()).collect()
+}
+
+/// All ports of a host have one jar: a run has a cookie of its own there, and replaces that of the run before it at
+/// the same port.
+fn cookie_name(headers: &HeaderMap) -> String {
+    let host = the_one(headers, &header::HOST).and_then(|it| it.parse::<Authority>().ok());
+    let port = host.and_then(|it| it.port_u16()).unwrap_or(80);
+    format!("loadgen_{port}")
 }
 
 fn the_one<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -191,6 +192,7 @@ mod tests {
     #[test_case(&[(header::HOST, "localhost:1"), (header::ORIGIN, "http://localhost:2")] => Err(Refusal::Origin); "of another port")]
     #[test_case(&[(header::HOST, "localhost:1"), (header::ORIGIN, "null")] => Err(Refusal::Origin); "of a file")]
     #[test_case(&[(header::HOST, "evil.example"), (header::ORIGIN, "http://evil.example")] => Err(Refusal::Host); "a rebound name")]
+    #[test_case(&[(header::HOST, "localhost:1"), (header::ORIGIN, "http://localhost:1"), (header::ORIGIN, "null")] => Err(Refusal::Origin); "two of them")]
     #[test_case(&[] => Err(Refusal::Host); "no host")]
     fn origins(pairs: &[(HeaderName, &'static str)]) -> Result<(), Refusal> {
         let access = Access::new(false, "127.0.0.1:0").unwrap();
@@ -200,15 +202,16 @@ mod tests {
     #[test]
     fn the_cookie_is_the_token_among_others() {
         let access = Access::new(false, "127.0.0.1:0").unwrap();
-        let Access { token, cookie, .. } = &access;
+        let token = access.token();
+        let cookie = "loadgen_8089";
         let check = |value: String| {
-            let mut headers = HeaderMap::new();
+            let mut headers = headers(&[(header::HOST, "localhost:8089")]);
             headers.insert(header::COOKIE, HeaderValue::try_from(value).unwrap());
             access.check_cookie(&headers)
         };
         assert_eq!(check(format!("a=b; {cookie}={token}; c=d")), Ok(()));
         assert_eq!(
-            check(format!("loadgen-other={token}")),
+            check(format!("loadgen_8090={token}")),
             Err(Refusal::NoToken)
         );
         assert_eq!(check(format!("{cookie}=")), Err(Refusal::NoToken));

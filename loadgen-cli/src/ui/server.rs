@@ -27,8 +27,8 @@ use super::viewer;
 const MOST_CONNECTIONS: usize = 64;
 /// The longest header of a request, in bytes.
 const MOST_HEADER: usize = 16 << 10;
-/// How long a header may take, and a whole answer.
-const HEADER_WITHIN: Duration = Duration::from_secs(5);
+/// How long a header may take, and a whole answer. Whoever asks for nothing has one of few places meanwhile.
+const HEADER_WITHIN: Duration = Duration::from_secs(1);
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// How long an accept that failed is left alone: what it lacks, like descriptors, comes back no sooner.
 const PAUSE: Duration = Duration::from_millis(100);

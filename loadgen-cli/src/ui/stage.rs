@@ -22,8 +22,8 @@ pub(super) const MOST_VIEWERS: usize = 32;
 /// What the server's thread is told.
 #[derive(Debug)]
 pub(super) enum Told {
-    /// The page is that of this run from now on.
-    Run(Box<Dashboard>, Steered),
+    /// The page is that of this run from now on; of one that takes nothing where it could not begin.
+    Run(Box<Dashboard>, Option<Steered>),
     /// Its load has begun.
     Begun,
     Recorded(Box<Recorded>),
@@ -57,6 +57,8 @@ pub(super) struct Shared {
 #[derive(Debug, Default)]
 struct Stage {
     dashboard: Option<Box<Dashboard>>,
+    /// The result, until somebody asks for its report: often nobody does.
+    result: Option<Box<Document>>,
     /// The run, while it takes anything.
     steered: Option<Steered>,
     /// Counts what was shown.
@@ -99,13 +101,13 @@ impl Shared {
 
     /// Has what was told be shown, and counts it. `None` at the end.
     pub(super) fn show(&self, told: Told) -> Option<u64> {
-        let is_looked_at = self.is_looked_at();
         let stage = &mut *self.stage();
         let change = match (told, &mut stage.dashboard) {
             (Told::End, _) => return None,
             (Told::Run(dashboard, steered), place) => {
                 *place = Some(dashboard);
-                stage.steered = Some(steered);
+                stage.result = None;
+                stage.steered = steered;
                 None
             }
             (_, None) => None,
@@ -121,17 +123,17 @@ impl Shared {
                 self.is_behind.store(false, Ordering::Release);
                 Some(change.into())
             }
-            (Told::Over(document), Some(dashboard)) => {
+            (Told::Over(document), Some(_)) => {
                 stage.steered = None;
-                // Nobody would come to see it.
-                if is_looked_at {
-                    dashboard.conclude(&document);
-                }
+                stage.result = Some(document);
                 None
             }
             (Told::Failed(why), Some(dashboard)) => {
                 stage.steered = None;
-                dashboard.fail(&why);
+                // A result stands, whatever failed after it.
+                if stage.result.is_none() {
+                    dashboard.fail(&why);
+                }
                 None
             }
         };
@@ -147,6 +149,9 @@ impl Shared {
         let number = stage.number;
         if has == Some(number) {
             return (number, None);
+        }
+        if let (Some(dashboard), Some(result)) = (&mut stage.dashboard, stage.result.take()) {
+            dashboard.conclude(&result);
         }
         let change = stage.change.as_ref();
         let change = change.filter(|_| has.is_some_and(|it| it + 1 == number));

@@ -16,6 +16,8 @@ use super::stage::{Numbers, Shared};
 
 /// The longest message and frame that is taken, in bytes.
 const MOST_TAKEN: usize = 16 << 10;
+/// So many messages are taken in a second: more than a person's hands make.
+const MOST_A_SECOND: u32 = 50;
 /// Whoever takes nothing for so long is gone.
 const TAKEN_WITHIN: Duration = Duration::from_secs(20);
 /// How often it is seen whether they are there.
@@ -27,6 +29,8 @@ const GOOD_BYE_WITHIN: Duration = Duration::from_secs(1);
 enum End {
     /// They are gone, or do not take what they are sent.
     Gone,
+    /// They have said good-bye.
+    Left,
     Close(CloseCode, &'static str),
 }
 
@@ -40,17 +44,25 @@ pub(super) async fn serve<Io: AsyncRead + AsyncWrite + Unpin>(
         .max_message_size(Some(MOST_TAKEN))
         .max_frame_size(Some(MOST_TAKEN));
     let mut socket = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
-    let End::Close(code, reason) = show(&mut socket, shared, numbers).await else {
-        return;
-    };
-    let frame = CloseFrame {
-        code,
-        reason: reason.into(),
-    };
+    let end = show(&mut socket, shared, numbers).await;
     let close = async {
-        if socket.close(Some(frame)).await.is_ok() {
-            // What they say meanwhile is no matter.
-            while let Some(Ok(_)) = socket.next().await {}
+        match end {
+            End::Gone => {}
+            // The answer is there already, and has to be sent.
+            End::Left => {
+                let _ = socket.flush().await;
+            }
+            End::Close(code, reason) => {
+                let reason = reason.into();
+                if socket
+                    .close(Some(CloseFrame { code, reason }))
+                    .await
+                    .is_ok()
+                {
+                    // What they say meanwhile is no matter.
+                    while let Some(Ok(_)) = socket.next().await {}
+                }
+            }
         }
     };
     let _ = timeout(GOOD_BYE_WITHIN, close).await;
@@ -62,6 +74,8 @@ where
 {
     let mut pings = interval(PING_EVERY);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut seconds = interval(Duration::from_secs(1));
+    let mut heard_in_second = 0;
     let mut has = None;
     let mut standing = Utf8Bytes::default();
     numbers.mark_changed();
@@ -76,11 +90,21 @@ where
                 message.map(Message::Text)
             }
             _ = pings.tick() => Some(Message::Ping(Vec::new().into())),
+            _ = seconds.tick() => {
+                heard_in_second = 0;
+                continue;
+            }
             heard = socket.next() => match heard {
-                Some(Ok(message)) => match heed(&message, shared) {
-                    Ok(answer) => answer,
-                    Err(end) => return end,
-                },
+                Some(Ok(message)) => {
+                    heard_in_second += 1;
+                    if heard_in_second > MOST_A_SECOND {
+                        return End::Close(CloseCode::Policy, "50 messages a second at the most are taken here");
+                    }
+                    match heed(&message, shared) {
+                        Ok(answer) => answer,
+                        Err(end) => return end,
+                    }
+                }
                 Some(Err(error)) => return refused(&error),
                 None => return End::Gone,
             },
@@ -112,7 +136,7 @@ fn heed(message: &Message, shared: &Shared) -> Result<Option<Message>, End> {
             CloseCode::Unsupported,
             "only text is taken here",
         )),
-        Message::Close(_) => Err(End::Gone),
+        Message::Close(_) => Err(End::Left),
         Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(None),
     }
 }

@@ -6,11 +6,12 @@
 )]
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, ChildStderr, Stdio};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use socket2::{Domain, Socket, Type};
 use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::{self, Message, WebSocket, client};
 
@@ -108,8 +109,24 @@ impl Shown {
             .expect("it may look")
     }
 
+    /// One who takes in no more than a few kilobytes until they read on.
+    pub(crate) fn look_narrowly(&self) -> Viewer {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        socket.set_recv_buffer_size(4096).expect("a size");
+        let address: SocketAddr = self.address.parse().expect("an address");
+        socket.connect(&address.into()).expect("it listens");
+        let stream = TcpStream::from(socket);
+        stream.set_read_timeout(Some(PATIENCE)).expect("a time");
+        let viewer = self.open_on(stream, &[("cookie", &self.cookie())]);
+        viewer.expect("it may look")
+    }
+
     /// Opens a WebSocket with these fields.
     pub(crate) fn open(&self, fields: &[(&str, &str)]) -> Result<Viewer, u16> {
+        self.open_on(self.connect(), fields)
+    }
+
+    fn open_on(&self, stream: TcpStream, fields: &[(&str, &str)]) -> Result<Viewer, u16> {
         let mut request = http::Request::get(format!("ws://{}/live", self.address))
             .header("host", &self.address)
             .header("connection", "Upgrade")
@@ -120,7 +137,7 @@ impl Shown {
             request = request.header(*name, *value);
         }
         let request = request.body(()).expect("a request");
-        match client(request, self.connect()) {
+        match client(request, stream) {
             Ok((socket, _)) => Ok(Viewer::new(socket)),
             Err(tungstenite::HandshakeError::Failure(tungstenite::Error::Http(answer))) => {
                 Err(answer.status().as_u16())

@@ -16,16 +16,14 @@ use crate::report::page::{self, ChapterPart, Parts, Writer};
 use crate::report::{self, Context, Document, Progress};
 use crate::scenario::ScenarioPlan;
 
-/// Makes the messages of one run, of JSON. It is used on one thread, which makes no load: all processor time of that
-/// thread counts as spent on the page.
+/// Makes the messages of one run, of JSON. It is used on one thread, which makes no load: the processor time that it
+/// takes to make them while the run is under way counts as spent on the page.
 #[derive(Debug)]
 pub struct Dashboard {
     writer: Writer,
     extent: Extent,
     context: Context,
     spent: Arc<AtomicU64>,
-    /// The thread's processor time when it was last told what was spent.
-    told: Option<Duration>,
     /// Of each scenario.
     series: Vec<Series>,
     fields: Vec<Fields>,
@@ -46,7 +44,6 @@ impl Dashboard {
             extent,
             context,
             spent,
-            told: None,
             series: Vec::new(),
             fields: Vec::new(),
             plan: None,
@@ -64,6 +61,7 @@ impl Dashboard {
     /// Takes what was recorded. Gives the message of what has changed since the last one that was given, for whoever
     /// has that. `is_paused` says whether somebody has paused the whole run.
     pub fn advance(&mut self, recorded: Recorded, is_paused: bool) -> String {
+        let began = thread_time();
         let at = recorded.at;
         let (mut record, from) = self.record(recorded);
         let mut document = report::build_so_far(&record, self.context.clone(), &from);
@@ -82,14 +80,17 @@ impl Dashboard {
         let fields = mem::replace(&mut self.fields, fields);
         self.phase = Phase::Running;
         let change = self.message(Some(&parts), &fields, &from);
-        self.tell_what_was_spent();
+        self.spend_since(began);
         change
     }
 
     /// The message of all there is, for whoever has nothing.
     #[must_use]
     pub fn whole(&self) -> String {
-        self.message(None, &[], &[])
+        let began = thread_time();
+        let whole = self.message(None, &[], &[]);
+        self.spend_since(began);
+        whole
     }
 
     /// The run is over: from now on the page is the report.
@@ -170,10 +171,10 @@ impl Dashboard {
         message.to_json()
     }
 
-    fn tell_what_was_spent(&mut self) {
-        let now = thread_time();
-        let before = self.told.replace(now).unwrap_or(now);
-        let spent = nanos(now.saturating_sub(before));
+    /// Has the follower know what it took since the thread had used so much. What else the thread does, like
+    /// answering whoever asks over the network, is not of it: others could have figures come late by asking.
+    fn spend_since(&self, began: Duration) {
+        let spent = nanos(thread_time().saturating_sub(began));
         self.spent.fetch_add(spent, Ordering::Relaxed);
     }
 }

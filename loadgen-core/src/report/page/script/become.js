@@ -18,20 +18,28 @@ function become(old, made) {
   becomeList(old, [...made.childNodes]);
 }
 
-// What stays itself though others come before it.
+// What stays itself though others come before it. Those without a name of their own go by their order.
 const keyOf = (node) => {
   if (node.nodeType !== Node.ELEMENT_NODE) return `${node.nodeType}`;
-  const own = node.id || node.dataset.chart || (node.matches(".part, tr, dl div") ? node.firstElementChild?.textContent : "") || node.querySelector(":scope > table > caption, :scope > summary")?.textContent;
+  const own = node.id || node.dataset.chart || (node.matches("tr, dl div") ? node.firstElementChild?.textContent : "") || node.querySelector(":scope > h3, :scope > table > caption, :scope > summary")?.textContent;
   return `${node.localName} ${own ?? ""}`;
 };
 
+// Between blocks it separates nothing.
+const isBlank = (node) => node.nodeType === Node.TEXT_NODE && node.data.trim() === "";
+
 function becomeList(parent, made) {
-  const left = [...parent.childNodes];
-  let at = parent.firstChild;
-  for (const node of made) {
+  const left = [...parent.childNodes].map((node) => ({ node, key: keyOf(node) }));
+  const pairs = made.filter((it) => !isBlank(it)).map((node) => {
     const key = keyOf(node);
-    const index = left.findIndex((it) => keyOf(it) === key);
+    const index = left.findIndex((it) => it.key === key && !isBlank(it.node));
     const [known] = index < 0 ? [] : left.splice(index, 1);
+    return { node, known: known?.node };
+  });
+  // What stays is moved only where its order has changed: what is moved loses its focus and where it is scrolled to.
+  for (const { node } of left) node.remove();
+  let at = parent.firstChild;
+  for (const { node, known } of pairs) {
     if (!known) {
       parent.insertBefore(node, at);
       continue;
@@ -41,7 +49,6 @@ function becomeList(parent, made) {
     if (known.nodeType === Node.ELEMENT_NODE) become(known, node);
     else if (known.data !== node.data) known.data = node.data;
   }
-  for (const it of left) it.remove();
 }
 
 // The one element of a HTML.

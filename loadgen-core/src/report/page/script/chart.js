@@ -90,6 +90,7 @@ class Chart {
     this.instance.setOption(this.option(), { notMerge: true });
     this.fitAxes();
     this.fillLegend();
+    this.fillScale();
     this.fillTable();
     if (this.pointed) this.instance.dispatchAction({ type: "showTip", x: this.pointed[0], y: this.pointed[1] });
   }
@@ -173,7 +174,7 @@ class Chart {
 
   fillLegend() {
     // What is as it was stays: whoever is at one of the buttons is not to lose it.
-    const shown = JSON.stringify([this.made.legend, this.made.scale]);
+    const shown = JSON.stringify(this.made.legend);
     if (shown === this.legendShown) return;
     this.legendShown = shown;
     const entries = this.made.legend.map(({ key, name, paint, shape }) => {
@@ -186,10 +187,15 @@ class Chart {
       });
       return button;
     });
-    if (this.made.scale) entries.push(element("span", { class: "scale" }, element("i"), this.made.scale));
     const caption = this.figure.querySelector("figcaption");
     if (this.made.zooms && caption.children.length === 1) caption.append(element("small", { text: "zoom: ctrl + wheel, or + − ← → 0" }));
     this.legend.replaceChildren(...entries);
+  }
+
+  // It changes more often than what it stands beside.
+  fillScale() {
+    this.legend.querySelector(".scale")?.remove();
+    if (this.made.scale) this.legend.append(element("span", { class: "scale" }, element("i"), this.made.scale));
   }
 
   // What is drawn, in figures: made when it is asked for.

@@ -5,11 +5,13 @@ let phase = "opening";
 
 function putChapters(chapters) {
   const main = document.getElementById("main");
+  const ids = new Set(chapters.map(({ id }) => id));
   const known = new Map([...main.querySelectorAll(":scope > section.chapter")].map((it) => [it.id, it]));
+  // What stays is then moved only where its order has changed.
+  for (const [id, old] of known) if (!ids.has(id)) old.remove();
   let at = main.querySelector(":scope > section.chapter");
   for (const { id, html } of chapters) {
     const old = known.get(id);
-    known.delete(id);
     const made = html === undefined ? null : parsed(html);
     if (!old) {
       main.insertBefore(made, at);
@@ -19,7 +21,6 @@ function putChapters(chapters) {
     else main.insertBefore(old, at);
     if (made) become(old, made);
   }
-  for (const gone of known.values()) gone.remove();
   const links = chapters.map(({ id, title }) => element("li", {}, element("a", { href: `#${id}`, text: title })));
   becomeList(document.querySelector("nav ul"), links);
 }
@@ -86,6 +87,14 @@ const inPhase = {
 };
 const isOver = () => phase === "over" || phase === "failed";
 
+// A browser does not say why there is no connection.
+const lost = () => (run === null
+  ? "There is no connection to the run: it is over, or as many are looking already as can be served."
+  : "The connection to the run is lost: what stands here is from before that.");
+
+// Some five minutes.
+const MOST_TRIES = 60;
+let tries = 0;
 let pause = 500;
 function open() {
   const scheme = location.protocol === "https:" ? "wss:" : "ws:";
@@ -93,6 +102,7 @@ function open() {
   socket.addEventListener("open", () => { tell = (text) => socket.send(text); });
   socket.addEventListener("message", ({ data }) => {
     pause = 500;
+    tries = 0;
     const message = JSON.parse(data);
     if (message.standing !== undefined) return showStanding(message.standing);
     if (message.id !== undefined) return showAnswer(message);
@@ -108,7 +118,12 @@ function open() {
       if (!isOver()) sayOfLine("over", "The run ended without a result.");
       return;
     }
-    sayOfLine("lost", "The connection to the run is lost: what stands here is from before that. Trying again …");
+    tries += 1;
+    if (tries > MOST_TRIES) {
+      sayOfLine("lost", `${lost()} Load this page again to try once more.`);
+      return;
+    }
+    sayOfLine("lost", `${lost()} Trying again …`);
     setTimeout(open, pause);
     pause = Math.min(pause * 2, 5000);
   });

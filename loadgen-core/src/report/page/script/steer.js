@@ -3,9 +3,11 @@
 // Sends a text to the run; nothing while there is no connection.
 let tell = null;
 let asked = 0;
+let whenDone = null;
 
-function ask(change) {
+function ask(change, then = null) {
   asked += 1;
+  whenDone = then;
   sayAnswer("", "");
   tell?.(JSON.stringify({ id: asked, change }));
 }
@@ -19,8 +21,10 @@ function sayAnswer(kind, text) {
 // Only the last that was asked for is still waited for.
 function showAnswer({ id, done, refused }) {
   if (id !== asked) return;
-  if (refused === undefined) sayAnswer("done", `Done: ${done}.`);
-  else sayAnswer("refused", `Not done: ${refused}.`);
+  if (refused === undefined) {
+    sayAnswer("done", `Done: ${done}.`);
+    whenDone?.();
+  } else sayAnswer("refused", `Not done: ${refused}.`);
 }
 
 const button = (text, act, more) => {
@@ -97,8 +101,8 @@ function buildAll() {
   const isPaused = () => pauseAll.dataset.paused === "true";
   pauseAll = button("Pause", () => ask({ change: isPaused() ? "resume" : "pause" }));
   note = field("note", { maxlength: 200, placeholder: "what happens now", "aria-label": "Note" }, "Add", (input) => {
-    ask({ change: "note", text: input.value });
-    input.value = "";
+    const text = input.value;
+    ask({ change: "note", text }, () => { if (input.value === text) input.value = ""; });
   });
   const stop = button("Stop …", () => document.getElementById("stop").showModal(), { class: "stop", "aria-haspopup": "dialog" });
   document.querySelector(".steer-all").replaceChildren(pauseAll, stop, note.form);

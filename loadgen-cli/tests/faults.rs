@@ -97,12 +97,12 @@ fn a_proxy_is_bad_from_its_start_and_again_after_an_event() {
     assert_eq!(said.code, Some(0), "{said:?}");
     let document = said.json();
     // There and back, for most of four seconds. A machine that others use adds to either way as much as it likes: the
-    // shortest trips say how much the proxy does.
+    // shortest trips say how much the proxy does, of which one that is under way at the event's end has one way only.
     let [slow, fast] = both(&document, "p50");
     assert!(slow >= 90_000.0 && fast >= 50_000.0, "{slow} {fast}");
     let [slow, fast] = both(&document, "min");
     assert!(
-        (30_000.0..80_000.0).contains(&(slow - fast)),
+        (15_000.0..80_000.0).contains(&(slow - fast)),
         "{slow} {fast}"
     );
     let [slow, _] = both(&document, "p90");

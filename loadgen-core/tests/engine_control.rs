@@ -515,6 +515,32 @@ fn a_paused_warm_up_is_not_measured() {
     assert_eq!(before, [true, true]);
 }
 
+/// As when a command names what several protocols have.
+#[test]
+fn scenarios_of_one_name_are_changed_each_by_itself() {
+    let [mut grpc, mut websocket] = [(); 2].map(|()| ScenarioSpec::new("echo", open(100.0, 900)));
+    grpc.protocol = "grpc".to_owned();
+    websocket.protocol = "websocket".to_owned();
+    let busy = Busy::taking(2);
+    let record = changed_run([grpc, websocket].map(|it| (it, busy.clone())), |control| {
+        let standing = control.standing();
+        let names: Vec<_> = standing.iter().map(|it| it.scenario.as_str()).collect();
+        assert_eq!(names, ["echo grpc", "echo websocket"]);
+        let to_one = r#"{"change": "pause", "scenario": "echo websocket"}"#;
+        let done = control.change(&parsed(to_one)).expect("it is done");
+        assert!(done.ends_with(" in `echo websocket`"), "{done}");
+        let paused: Vec<_> = control.standing().iter().map(|it| it.paused).collect();
+        assert_eq!(paused, [false, true]);
+        let why = refusal(control, r#"{"change": "pause", "scenario": "echo"}"#);
+        assert!(
+            why.contains("it has") || why.contains("did you mean"),
+            "{why}"
+        );
+    });
+    let events: Vec<_> = record.scenarios.iter().map(|it| it.events.len()).collect();
+    assert_eq!(events, [0, 1]);
+}
+
 #[test]
 fn what_cannot_be_is_refused_with_what_can() {
     let busy = Busy::taking(2);

@@ -12,7 +12,8 @@ use std::thread::{self, JoinHandle};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::getpgrp;
 use rustix::termios::{
-    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcgetpgrp, tcsetattr,
+    LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
+    tcgetpgrp, tcsetattr,
 };
 
 use signal_hook::consts::{SIGQUIT, SIGTSTP, SIGTTOU};
@@ -157,6 +158,10 @@ impl Drop for Keys {
         self.is_over.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
+        }
+        // What was pressed last and is not read any more is for no shell.
+        if is_ours() {
+            let _ = tcflush(io::stdin(), QueueSelector::IFlush);
         }
         terminal().restore();
     }

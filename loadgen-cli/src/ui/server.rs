@@ -9,8 +9,8 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use http::StatusCode;
 use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, StatusCode};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -148,7 +148,8 @@ async fn admit(State(app): State<App>, request: Request, next: Next) -> Response
     if let Err(refusal) = checked {
         return refusal.into_response();
     }
-    let exchanged = (request.uri().path() == "/").then(|| access.exchange(&request));
+    let is_page = request.uri().path() == "/" && request.method() == Method::GET;
+    let exchanged = is_page.then(|| access.exchange(&request));
     match exchanged.flatten() {
         Some(Ok(cookie)) => {
             let fields = [

@@ -303,12 +303,14 @@ fn of_users(users: u32, most: u32, factor: f64) -> u32 {
 
 /// In three digits, which is as fine as somebody wants it who presses a key.
 fn rounded(rate: f64) -> f64 {
-    let digits = rate.abs().log10().floor();
-    let unit = 10_f64.powf(digits - 2.0);
-    match unit.is_finite() && unit > 0.0 {
-        true => (rate / unit).round() * unit,
-        false => rate,
+    let digits = rate.log10().floor();
+    if digits > 2.0 {
+        let unit = 10_f64.powf(digits - 2.0);
+        return (rate / unit).round() * unit;
     }
+    // By its digits: a product of tenths has more than it shows.
+    let decimals = (2.0 - digits) as usize;
+    format!("{rate:.decimals$}").parse().unwrap_or(rate)
 }
 
 /// The targets that keys switch, and whether they are on: in all scenarios that could switch them and go on.
@@ -534,10 +536,11 @@ mod tests {
         ");
     }
 
-    #[test_case(333.3 => 333.0)]
-    #[test_case(0.012_345 => 0.012_3)]
-    #[test_case(98_765.0 => 98_800.0)]
-    fn rates_have_three_digits(rate: f64) -> f64 {
-        (rounded(rate) * 1e7).round() / 1e7
+    #[test_case(333.3 => "333")]
+    #[test_case(44.0 * 1.1 => "48.4"; "a product of tenths")]
+    #[test_case(0.012_345 => "0.0123")]
+    #[test_case(98_765.0 => "98800")]
+    fn rates_have_three_digits(rate: f64) -> String {
+        rounded(rate).to_string()
     }
 }

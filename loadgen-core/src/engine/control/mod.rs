@@ -84,7 +84,11 @@ impl Control {
 
     /// The run's load begins at `start`.
     pub(super) fn begin(&self, clock: Clock, start: Nanos, scenarios: &[Steered]) {
-        let scenes = scenarios.iter().map(|it| Scene::new(it, start));
+        let alike = |name: &str| scenarios.iter().filter(|it| it.spec.name == name).count();
+        let scenes = scenarios.iter().map(|it| {
+            let is_alone = alike(&it.spec.name) == 1;
+            Scene::new(it, is_alone, start)
+        });
         self.state().under_way = Some((clock, scenes.collect()));
     }
 

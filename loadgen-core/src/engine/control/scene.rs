@@ -26,6 +26,7 @@ const HEADWAY: Nanos = 50_000_000;
 #[derive(Debug)]
 pub(super) struct Scene {
     spec: Arc<ScenarioSpec>,
+    name: String,
     timeline: Timeline,
     steering: Arc<Steering>,
     switches: Switches,
@@ -41,9 +42,14 @@ pub(super) struct Deed {
 }
 
 impl Scene {
-    /// Of a run whose load begins at `start`.
-    pub(super) fn new(steered: &Steered, start: Nanos) -> Self {
+    /// Of a run whose load begins at `start`. One that is not alone with its name has its protocol behind it.
+    pub(super) fn new(steered: &Steered, is_alone: bool, start: Nanos) -> Self {
+        let ScenarioSpec { name, protocol, .. } = &*steered.spec;
         Self {
+            name: match is_alone {
+                true => name.clone(),
+                false => format!("{name} {protocol}"),
+            },
             spec: Arc::clone(&steered.spec),
             timeline: Timeline::new(&steered.spec, start),
             steering: Arc::clone(&steered.steering),
@@ -53,7 +59,7 @@ impl Scene {
     }
 
     pub(super) fn name(&self) -> &str {
-        &self.spec.name
+        &self.name
     }
 
     /// Where measuring begins.
@@ -269,7 +275,7 @@ impl Scene {
             })
             .collect();
         Standing {
-            scenario: self.spec.name.clone(),
+            scenario: self.name.clone(),
             is_over: self.steering.is_over(),
             paused: told.paused,
             rate: told.rate.map(|it| it.per_second()).or(rate),

@@ -6,7 +6,8 @@ use serde::Serialize;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Standing {
-    /// Its name.
+    /// Its name, with its protocol behind it where several have that name: `echo_light grpc`. A
+    /// [change](super::Change) of it alone names it so.
     pub scenario: String,
     /// Whether nothing of it starts any more.
     pub is_over: bool,

@@ -97,7 +97,7 @@ function timeChart(scenario, width) {
       return { type: "group", children };
     },
   });
-  if (picture) scale = `the more requests the darker, up to ${rate(picture.most)} a cell`;
+  if (picture) scale = `the more requests the stronger, up to ${rate(picture.most)} a cell`;
   const option = {
     title: ["response time", ...parts.map((it) => ({ rate: "rate", failed: "failed", users: "users busy" })[it])]
       .map((text, index) => titleAt(text, index === 0 ? 2 : tops[index] - 16, left)),

@@ -122,12 +122,15 @@ class Results(unittest.TestCase):
             own = [row for row in rows if row["scenario"] == scenario["name"]]
             (run,) = [row for row in own if row["span"] == "run" and not row["step"]]
             self.assertEqual(float(run["response_time_p95_us"]), scenario["response_time_us"]["p95"])
-            points = [row for row in own if row["span"] == "point"]
+            points = [row for row in own if row["span"] == "point" and not row["step"]]
             self.assertEqual(len(points), len(scenario["series"]))
             completed = sum(int(row["completed"]) for row in points)
             self.assertEqual(completed, scenario["ledger"]["completed"])
-            steps = [row["step"] for row in own if row["step"]]
+            steps = [row["step"] for row in own if row["step"] and row["span"] == "run"]
             self.assertEqual(steps, [step["name"] for step in scenario["steps"]])
+            for step in scenario["steps"]:
+                points = [row for row in own if row["span"] == "point" and row["step"] == step["name"]]
+                self.assertEqual(len(points), len(step.get("series", [])))
 
     def test_the_test_report_has_each_condition(self):
         report = xml.parse(self.folder / "run.junit").getroot()

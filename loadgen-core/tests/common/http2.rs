@@ -299,10 +299,12 @@ impl Exchange {
             .expect("an open stream")
     }
 
-    /// Answers with messages and OK.
+    /// Answers with messages and OK, unless the client has given it up meanwhile.
     pub(crate) async fn ok(mut self, messages: &[&[u8]]) {
         self.read_all().await;
-        let mut stream = self.begin();
+        let Ok(mut stream) = self.respond.send_response(Self::head(), false) else {
+            return;
+        };
         for message in messages {
             stream.send_data(framed(message), false).expect("open");
         }

@@ -321,6 +321,21 @@ impl Pool {
 }
 
 impl Shared {
+    /// A connection that comes when others may be open already, and then is kept connected at once.
+    fn one_more(&self, peer: Rc<Peer>, nth: usize, number: usize) -> Kept {
+        let mut kept = Kept {
+            place: self.wanted.place(peer, nth, &self.context),
+            opener: self
+                .wanted
+                .opener(number, &self.open_connections, &self.context),
+            keeper: None,
+        };
+        if self.is_open.get() {
+            kept.keep(First::None);
+        }
+        kept
+    }
+
     /// Waits until all lists of addresses are known, and divides the connections among them.
     async fn know_lists(&self) -> Result<(), ConnectError> {
         self.peers.know(self.wanted.connect_timeout).await?;
@@ -402,17 +417,7 @@ impl Shared {
         for peer in division.more {
             let (peer, nth) = next_to(peer);
             let number = self.context.worker + self.context.workers * all.len();
-            let mut kept = Kept {
-                place: self.wanted.place(peer, nth, &self.context),
-                opener: self
-                    .wanted
-                    .opener(number, &self.open_connections, &self.context),
-                keeper: None,
-            };
-            if self.is_open.get() {
-                kept.keep(First::None);
-            }
-            all.push(kept);
+            all.push(self.one_more(peer, nth, number));
         }
         drop((all, left));
         self.leave_those_alone();

@@ -3,7 +3,6 @@
 
 use std::rc::Rc;
 
-use super::super::keeper::First;
 use super::{Kept, Shared};
 
 impl Shared {
@@ -53,17 +52,7 @@ impl Shared {
             for target in targets {
                 let (peer, nth) = self.peers.next(target);
                 let number = self.context.worker + self.context.workers * (all.len() + target);
-                let mut kept = Kept {
-                    place: self.wanted.place(peer, nth, &self.context),
-                    opener: self
-                        .wanted
-                        .opener(number, &self.open_connections, &self.context),
-                    keeper: None,
-                };
-                if self.is_open.get() {
-                    kept.keep(First::None);
-                }
-                instead.push(kept);
+                instead.push(self.one_more(peer, nth, number));
             }
         }
         let in_turn = all.iter().chain(instead.iter());

@@ -254,6 +254,7 @@ fn add(
             learn_all(&spec.secrets, factory.secrets());
             spec.lookouts = both(factory.lookouts(), guests.lookouts());
             spec.most_iterations = factory.most_iterations();
+            spec.codec = Some(factory.codec().to_string());
             run.scenario(spec, move |context| factory.workload(context))
         }
         #[cfg(feature = "tcp")]

@@ -91,6 +91,8 @@ pub struct ScenarioSpec {
     pub name: String,
     /// What it speaks, for reports.
     pub protocol: String,
+    /// Who speaks it, where that is a choice, for reports.
+    pub codec: Option<String>,
     /// How iterations come about.
     pub load: Load,
     /// Wait before anything of it happens.
@@ -168,6 +170,7 @@ impl ScenarioSpec {
             steps: vec![name.clone().into()],
             name,
             protocol: "custom".to_owned(),
+            codec: None,
             load: load.into(),
             start_after: Duration::ZERO,
             warm_up: Duration::ZERO,
@@ -230,6 +233,7 @@ impl ScenarioSpec {
         Names {
             scenario: self.name.clone(),
             protocol: self.protocol.clone(),
+            codec: self.codec.clone(),
             open: matches!(self.load, Load::Open(_)),
             steps: self.steps.clone(),
             counters: self.counters.clone(),

@@ -119,11 +119,13 @@ pub(super) fn write_nothing(into: &mut Vec<u8>, names: &[Names]) -> io::Result<(
         let Names {
             scenario,
             protocol,
+            codec,
             open,
             steps,
             ..
         } = names;
         let mut record = ScenarioRecord::empty(scenario, protocol, *open, steps);
+        record.codec.clone_from(codec);
         record.late_after = names.late_after;
         Kept {
             record,

@@ -34,6 +34,20 @@ pub(super) struct Call {
     pub(super) method: MethodDescriptor,
 }
 
+impl Call {
+    /// Whether our own codec makes such calls: their messages are at hand, and their heads the same from call to
+    /// call but for what is read from files.
+    pub(super) fn is_for_own_codec(&self) -> bool {
+        match &self.kind {
+            Kind::Unary(call) => call.compression.is_none(),
+            Kind::Filled(call) => {
+                call.constant.compression.is_none() && call.metadata.is_constant()
+            }
+            Kind::Stream(_) => false,
+        }
+    }
+}
+
 /// How a call is made.
 #[derive(Debug)]
 pub(super) enum Kind {

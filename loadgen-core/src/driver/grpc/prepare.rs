@@ -38,8 +38,8 @@ use crate::driver::transport::net::Endpoint;
 use crate::expression::Known;
 use crate::nearest::nearest;
 use crate::scenario::{
-    ConnectionPer, GrpcCall, GrpcPlan, GrpcStreamEnd, HealthCheck, Pick, Retry, ScenarioPlan,
-    all_steps,
+    Codec, ConnectionPer, GrpcCall, GrpcPlan, GrpcStreamEnd, HealthCheck, Pick, Retry,
+    ScenarioPlan, all_steps,
 };
 use crate::workload::Lookouts;
 
@@ -79,13 +79,24 @@ impl Prepared {
         let mut catalogue = Catalogue::new(&plan.protos)?;
         let reflected = ask_server(scenario, plan, &endpoints, &mut catalogue, &mut sources)?;
         let context = Context::new(scenario, plan, &catalogue, &endpoints);
+        // Our own, where it can make all calls.
+        let mut codec = plan.codec;
         let life = Life::prepare(scenario, &parts(plan), stage, |call: &GrpcCall, at| {
             let path = format!("{}.grpc", at.path);
-            if call.is_health_check {
-                return health_check(&context, call, at, &mut sources);
+            let made = if call.is_health_check {
+                health_check(&context, call, at, &mut sources)?
+            } else {
+                let method = resolve(&catalogue, &reflected, call, &path)?;
+                ready(&context, call, &method, at, &mut sources)?
+            };
+            if made
+                .action
+                .as_ref()
+                .is_some_and(|call| !call.is_for_own_codec())
+            {
+                codec = Codec::H2;
             }
-            let method = resolve(&catalogue, &reflected, call, &path)?;
-            ready(&context, call, &method, at, &mut sources)
+            Ok::<_, DriverError>(made)
         })?;
         let checking = plan.health_check.as_deref();
         let checking = checking.map(|check| asking(&context, check, &mut sources));
@@ -102,6 +113,7 @@ impl Prepared {
             wanted: Wanted {
                 connections: plan.connections,
                 most_streams: plan.streams_per_connection.unwrap_or(u32::MAX).max(1),
+                codec,
                 connect_timeout: scenario.connect_timeout,
                 keepalive: plan.keepalive,
                 waits_for_ready: plan.wait_for_ready,

@@ -92,17 +92,15 @@ impl Pump {
         (self.service_time.get() / OF_SERVICE).max(SHORT_WAIT)
     }
 
-    /// When a request's frames left and came, which is watched no longer.
+    /// A request's frames left and came then.
     #[inline]
-    pub(super) fn times(&self, stream: u32) -> Times {
-        let times = self.tap.take(stream);
+    pub(super) fn served(&self, times: &Times) {
         if let (Some(sent_at), Some(received)) = (times.sent_at, times.received) {
             let took = received.at.saturating_sub(sent_at);
             let mean = self.service_time.get();
             self.service_time
                 .set(mean - mean / MEAN_OVER + took / MEAN_OVER);
         }
-        times
     }
 
     /// A turn in the keeper's name, who must be the one to be woken by what comes.
@@ -126,6 +124,7 @@ mod tests {
     use bytes::Bytes;
     use http::Request;
     use nix::sys::socket::{setsockopt, sockopt};
+    use test_case::test_case;
     use tokio::net::TcpStream;
     use tokio::time::timeout;
 
@@ -133,32 +132,32 @@ mod tests {
     use super::super::error::Error;
     use super::*;
     use crate::clock::{Clock, StampClock};
-    use crate::driver::transport::inspected::Inspected;
     use crate::driver::transport::net::Transport;
     use crate::driver::transport::traffic::Traffic;
     use crate::driver::transport::wire::{Socket, Wire};
+    use crate::scenario::Codec;
 
     /// The connection breaks, and a write is the first to see it.
+    #[test_case(Codec::H2; "the library")]
+    #[test_case(Codec::Own; "our own codec")]
     #[tokio::test]
-    async fn a_write_that_fails_ends_every_stream() {
+    async fn a_write_that_fails_ends_every_stream(codec: Codec) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("bound");
         let tcp = TcpStream::connect(address).await.expect("it listens");
         let (other, _) = listener.accept().expect("connected");
         let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(Clock::start()))));
         let tap = Tap::new(&traffic);
-        let wire = Inspected::new(
-            Transport::Plain(Wire::new(Socket::Tcp(tcp), &traffic)),
-            &tap,
-        );
-        let (mut sender, connection, _) = handshake(wire).await.expect("a preface");
+        let wire = Transport::Plain(Wire::new(Socket::Tcp(tcp), &traffic));
+        let shaken = handshake(codec, wire, &traffic, &tap, None).await;
+        let (mut sender, connection, _) = shaken.expect("a preface");
         let pump = Pump::new(connection, &tap);
         let send = |sender: &mut Sender| {
-            let (response, mut stream) = sender.send_once(Request::new(()))?;
-            stream.send(Bytes::new(), true)?;
-            Ok::<_, Error>(response)
+            let mut call = sender.call(None, || Request::new(()))?;
+            call.send(Bytes::new())?;
+            Ok::<_, Error>(call)
         };
-        let mut responses = vec![send(&mut sender).expect("open")];
+        let mut calls = vec![send(&mut sender).expect("open")];
         poll_fn(|cx| {
             assert!(pump.poll(cx).is_pending());
             Poll::Ready(())
@@ -172,12 +171,12 @@ mod tests {
         setsockopt(&other, sockopt::Linger, &no_lingering).expect("a socket");
         drop(other);
         // The runtime has not been told yet.
-        let fresh = &mut sender.clone();
-        responses.push(send(fresh).expect("open"));
+        calls.push(send(&mut sender).expect("open"));
         let ended = timeout(Duration::from_secs(10), async {
             poll_fn(|cx| pump.poll(cx)).await;
-            for response in responses {
-                response.await.err().expect("nobody answered");
+            for mut call in calls {
+                let head = poll_fn(|cx| call.poll_head(cx)).await;
+                head.err().expect("nobody answered");
             }
         });
         ended.await.expect("none hangs");

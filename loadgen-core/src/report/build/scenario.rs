@@ -32,6 +32,7 @@ pub(super) fn scenario(
     Scenario {
         name: record.name.clone(),
         protocol: record.protocol.clone(),
+        codec: record.codec.clone(),
         load_model: if record.open {
             LoadModel::Open
         } else {

@@ -27,6 +27,9 @@ impl ScenarioPlan {
         if let Some(connections) = overrides.connections {
             notices.extend(plan.protocol.set_connections(connections));
         }
+        if let Some(codec) = overrides.codec {
+            notices.extend(plan.protocol.set_codec(codec));
+        }
         if let Some(timeout) = overrides.timeout {
             plan.timeout = timeout;
         }

@@ -1,0 +1,269 @@
+//! What concerns a connection as a whole (RFC 9113, sections 5.4.1, 6.5, 6.7 and 6.8).
+//!
+//! Owns the server's settings, questions whether it is there, and how the connection ends.
+
+use std::io;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+
+use super::client::Client;
+use super::fault::Fault;
+use super::frame::{
+    ACK, FLOW_CONTROL_ERROR, GOAWAY, Header, MOST_31, MOST_PAYLOAD, MOST_PAYLOAD_EVER, NO_ERROR,
+    PING, PROTOCOL_ERROR, SETTINGS, number, put_header,
+};
+
+/// What our pings carry.
+const QUESTION: [u8; 8] = *b"loadgen?";
+
+/// Our question whether the server is there.
+#[derive(Debug, Default)]
+pub(super) struct Ping {
+    is_answered: bool,
+    waker: Option<Waker>,
+}
+
+/// How the connection ends.
+#[derive(Debug)]
+pub(super) struct GoodBye {
+    /// Why no stream can be opened any more.
+    fault: Option<Fault>,
+    /// Whether nothing is sent or taken any more.
+    is_final: bool,
+    /// The last of the streams that the server looks at.
+    last: u32,
+    /// The code of the server's last word, where it had one.
+    theirs: Option<u32>,
+}
+
+impl Default for GoodBye {
+    fn default() -> Self {
+        Self {
+            fault: None,
+            is_final: false,
+            last: MOST_31,
+            theirs: None,
+        }
+    }
+}
+
+impl GoodBye {
+    #[inline]
+    pub(super) fn fault(&self) -> Option<&Fault> {
+        self.fault.as_ref()
+    }
+
+    #[inline]
+    pub(super) fn is_final(&self) -> bool {
+        self.is_final
+    }
+}
+
+impl Client {
+    /// Why no stream can be opened any more, where that is so.
+    pub(crate) fn farewell(&self) -> Option<Fault> {
+        let used_up = self.streams.are_used_up().then_some(Fault::UsedUp);
+        self.good_bye.fault.clone().or(used_up)
+    }
+
+    /// Whether the connection is over once what is due was written.
+    #[inline]
+    pub(crate) fn is_over(&self) -> bool {
+        self.good_bye.is_final
+    }
+
+    /// Whether the server has said good-bye, and all that it still looked at has ended.
+    #[inline]
+    pub(crate) fn is_done(&mut self) -> bool {
+        self.good_bye.theirs.is_some() && !self.good_bye.is_final && self.is_idle()
+    }
+
+    /// How the connection ended: well, unless one of the sides found something wrong.
+    pub(crate) fn outcome(&self) -> Result<(), Fault> {
+        match (&self.good_bye.fault, self.good_bye.theirs) {
+            (Some(fault @ Fault::GoAway { .. }), Some(code)) if code != NO_ERROR => {
+                Err(fault.clone())
+            }
+            (Some(fault @ Fault::BadConnection { .. }), _) => Err(fault.clone()),
+            (Some(fault @ Fault::Broken(io::ErrorKind::Other, _)), _) => Err(fault.clone()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Says good-bye in good order.
+    pub(crate) fn say_good_bye(&mut self) {
+        self.put_good_bye(NO_ERROR);
+        self.good_bye.is_final = true;
+    }
+
+    fn put_good_bye(&mut self, code: u32) {
+        put_header(&mut self.out, 8, GOAWAY, 0, 0);
+        // Of the streams that the server opened, none was looked at.
+        self.out.extend_from_slice(&0_u32.to_be_bytes());
+        self.out.extend_from_slice(&code.to_be_bytes());
+    }
+
+    /// What the server sent ends the connection.
+    #[cold]
+    pub(super) fn fail(&mut self, fault: Fault) {
+        let code = match fault {
+            Fault::BadConnection { code, .. } => code,
+            _ => NO_ERROR,
+        };
+        self.put_good_bye(code);
+        self.end(&fault);
+        self.good_bye.fault = Some(fault);
+    }
+
+    fn end(&mut self, fault: &Fault) {
+        self.good_bye.is_final = true;
+        for stream in self.streams.each() {
+            stream.fails(fault.clone());
+        }
+    }
+
+    /// The server sends nothing more.
+    pub(crate) fn closed(&mut self) {
+        if !self.pending.is_empty() {
+            let text = "bytes remaining on stream".to_owned();
+            return self.broke(io::ErrorKind::Other, Some(text));
+        }
+        let broken = |what: &str| {
+            let text = format!("{what} closed because of a broken pipe");
+            Fault::Broken(io::ErrorKind::BrokenPipe, Some(text.into()))
+        };
+        self.out.clear();
+        self.end(&broken("stream"));
+        self.good_bye.fault.get_or_insert(broken("connection"));
+    }
+
+    /// The connection broke.
+    pub(crate) fn broke(&mut self, kind: io::ErrorKind, text: Option<String>) {
+        let fault = Fault::Broken(kind, text.map(Rc::from));
+        self.out.clear();
+        self.end(&fault);
+        self.good_bye.fault = Some(fault);
+    }
+
+    /// Asks whether the server is there.
+    pub(crate) fn ask(&mut self) {
+        self.ping.is_answered = false;
+        put_header(&mut self.out, QUESTION.len(), PING, 0, 0);
+        self.out.extend_from_slice(&QUESTION);
+    }
+
+    /// Ready when the last question was answered.
+    pub(crate) fn poll_answered(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if std::mem::take(&mut self.ping.is_answered) {
+            return Poll::Ready(());
+        }
+        self.ping.waker = Some(cx.waker().clone());
+        Poll::Pending
+    }
+
+    pub(super) fn ping(&mut self, header: Header, payload: &[u8]) -> Result<(), Fault> {
+        if header.stream != 0 || payload.len() != QUESTION.len() {
+            return Err(Fault::of_connection(PROTOCOL_ERROR));
+        }
+        if !header.has(ACK) {
+            put_header(&mut self.out, payload.len(), PING, ACK, 0);
+            self.out.extend_from_slice(payload);
+            self.owed += 1;
+        } else if payload == QUESTION {
+            self.ping.is_answered = true;
+            if let Some(waker) = self.ping.waker.take() {
+                waker.wake();
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn go_away(&mut self, header: Header, payload: &[u8]) -> Result<(), Fault> {
+        let wrong = Fault::of_connection(PROTOCOL_ERROR);
+        let (Some(last), Some(code), Some(said)) = (
+            payload.get(..4).and_then(number),
+            payload.get(4..8).and_then(number),
+            payload.get(8..),
+        ) else {
+            return Err(wrong);
+        };
+        let last = last & MOST_31;
+        // The last stream may become a lower one, and never a higher.
+        if header.stream != 0 || last > self.good_bye.last {
+            return Err(wrong);
+        }
+        let fault = Fault::GoAway {
+            code,
+            said: said.into(),
+        };
+        self.good_bye.last = last;
+        self.good_bye.theirs = Some(code);
+        for stream in self.streams.each().filter(|it| it.id > last) {
+            stream.fails(fault.clone());
+        }
+        self.good_bye.fault = Some(fault);
+        Ok(())
+    }
+
+    pub(super) fn settings(&mut self, header: Header, payload: &[u8]) -> Result<(), Fault> {
+        let wrong = Fault::of_connection(PROTOCOL_ERROR);
+        if header.stream != 0 {
+            return Err(wrong);
+        }
+        if header.has(ACK) {
+            // There is one to be acknowledged.
+            let is_right = payload.is_empty() && !std::mem::replace(&mut self.has_ack, true);
+            return if is_right { Ok(()) } else { Err(wrong) };
+        }
+        let (settings, []) = payload.as_chunks::<6>() else {
+            return Err(wrong);
+        };
+        let settings = settings.iter().map(|&[a, b, c, d, e, f]| {
+            let name = u16::from_be_bytes([a, b]);
+            (name, u32::from_be_bytes([c, d, e, f]))
+        });
+        let mut streams = None;
+        // Nothing is done before all of it is known to be right.
+        let allowed = |name, value| match name {
+            2 | 8 => value <= 1,
+            4 => value <= MOST_31,
+            5 => (MOST_PAYLOAD as u32..=MOST_PAYLOAD_EVER).contains(&value),
+            _ => true,
+        };
+        if !settings.clone().all(|(name, value)| allowed(name, value)) {
+            return Err(wrong);
+        }
+        for (name, value) in settings {
+            match name {
+                1 => self.allow_table(value as usize),
+                3 => streams = Some(value as usize),
+                4 => self.begin_with(i64::from(value))?,
+                5 => self.most_payload = value as usize,
+                _ => {}
+            }
+        }
+        if !std::mem::replace(&mut self.has_settings, true) {
+            // Who says nothing of it sets no limit.
+            streams.get_or_insert(usize::MAX);
+        }
+        self.most_streams = streams.unwrap_or(self.most_streams);
+        put_header(&mut self.out, 0, SETTINGS, ACK, 0);
+        self.owed += 1;
+        self.open_waiting();
+        self.send_held();
+        Ok(())
+    }
+
+    /// Windows of streams begin with so much, those that are open included (section 6.9.2).
+    fn begin_with(&mut self, window: i64) -> Result<(), Fault> {
+        let more = window - self.stream_window;
+        self.stream_window = window;
+        for stream in self.streams.each() {
+            stream.window += more;
+            if stream.window > i64::from(MOST_31) {
+                return Err(Fault::of_connection(FLOW_CONTROL_ERROR));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,10 @@
+//! The state machine against what a server may send it.
+
+mod appendix_c;
+mod bad_server;
+mod flow;
+mod interop;
+mod oracle;
+mod pieces;
+mod script;
+mod server;

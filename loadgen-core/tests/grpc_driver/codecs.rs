@@ -167,6 +167,7 @@ fn what_comes_of_a_connection_that_closes(answer: &[u8]) {
 fn who_speaks() {
     let codec = |change: &dyn Fn(&mut GrpcPlan)| {
         let mut plan = plan(&[SocketAddr::from(([127, 0, 0, 1], 9))], "Hello");
+        grpc(&mut plan).codec = Codec::Own;
         change(grpc(&mut plan));
         let factory = crate::support::factory(&plan).expect("it is described");
         factory.codec()

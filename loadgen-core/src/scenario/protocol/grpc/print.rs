@@ -15,7 +15,7 @@ impl GrpcPlan {
         raw.streams_per_connection =
             Entry::from_option(self.streams_per_connection.map(Bounded::of));
         raw.codec = match self.codec {
-            Codec::Own => Entry::Absent,
+            Codec::H2 => Entry::Absent,
             other => Entry::Given(RawCodec::of(other)),
         };
         raw.connection_per = Entry::from_option(self.connection_per.map(RawConnectionPer::of));

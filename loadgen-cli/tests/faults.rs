@@ -41,7 +41,12 @@ fn both(document: &Value, percentile: &str) -> [f64; 2] {
         let row = backends.find(|it| it["id"] == id).expect("it answered");
         row["response_time_us"][percentile]
             .as_f64()
-            .expect("enough answers")
+            .unwrap_or_else(|| {
+                panic!(
+                    "too few answers: {row}, {}",
+                    document["scenarios"][0]["ledger"]
+                )
+            })
     })
 }
 

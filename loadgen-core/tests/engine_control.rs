@@ -383,16 +383,17 @@ fn what_was_given_back_keeps_to_the_limit() {
 fn a_pause_keeps_nobody_who_may_not_start() {
     let busy = Busy {
         takes: Duration::from_millis(1),
-        first: Duration::from_millis(600),
+        first: Duration::from_millis(3_000),
         ..Busy::default()
     };
     let mut spec = ScenarioSpec::new("s", Load::closed(2).iterations(128));
     spec.most_iterations = Some(60);
     let mut is_over = false;
     let record = changed(spec, &busy, |control| {
-        rest(300);
+        // By then the other user has done what there is, on slow machines too.
+        rest(2_000);
         tell(control, r#"{"change": "pause"}"#);
-        rest(1_500);
+        rest(2_500);
         is_over = control.standing()[0].is_over;
         let _ = control.change(&Change::Stop { at_once: false });
     });

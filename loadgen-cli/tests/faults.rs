@@ -97,7 +97,7 @@ fn a_proxy_is_bad_from_its_start_and_again_after_an_event() {
     let said = run(
         &start,
         &json!([{ "at": "1s", "fault": "p1", "latency": { "down": "100ms" }, "for": "600ms" }]),
-        "100/s",
+        "200/s",
     );
     assert_eq!(said.code, Some(0), "{said:?}");
     let document = said.json();

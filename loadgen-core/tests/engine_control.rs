@@ -112,6 +112,12 @@ fn changed_run(
     for (spec, workload) in scenarios {
         run = run.scenario(spec, move |_| workload.clone());
     }
+    let record = steered(run, script);
+    record.scenarios.iter().for_each(check);
+    record
+}
+
+fn steered(run: Run, script: impl FnOnce(&Control) + Send) -> RunRecord {
     let (control, marker) = (run.control(), run.marker());
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -122,11 +128,7 @@ fn changed_run(
             }
             script(&control);
         });
-        let record = run.execute().expect("the run begins");
-        for scenario in &record.scenarios {
-            check(scenario);
-        }
-        record
+        run.execute().expect("the run begins")
     })
 }
 
@@ -431,6 +433,35 @@ fn a_pause_trips_no_condition_over_windows() {
         tell(control, r#"{"change": "resume"}"#);
     });
     assert_eq!(record.ledger.planned, 700, "it goes to its end");
+}
+
+/// The worst window is that of the pause, which decides nothing; one that is less bad and has none in it does.
+#[test]
+fn a_pause_hides_no_window_that_is_bad() {
+    let mut spec = ScenarioSpec::new("s", open(200.0, 30_000));
+    spec.tags = vec![("tier".to_owned(), "gold".to_owned())];
+    let conditions = ["throughput", "tags.tier.gold.throughput"];
+    let condition = |what| format!("{what} > 100/s over any 1s").parse::<Threshold>();
+    for (place, condition) in conditions.map(condition).into_iter().enumerate() {
+        let condition = condition.expect("a condition").aborting(Duration::ZERO);
+        let mut run = Run::new(Options::default().workers(2).seed(1));
+        let mut spec = spec.clone();
+        match place {
+            0 => spec.thresholds = vec![condition],
+            _ => run = run.thresholds(vec![condition]),
+        }
+        let run = run.scenario(spec, |_| Busy::default());
+        let record = steered(run, |control| {
+            rest(1_050);
+            tell(control, r#"{"change": "pause"}"#);
+            rest(850);
+            tell(control, r#"{"change": "rate", "rate": "50/s"}"#);
+            tell(control, r#"{"change": "resume"}"#);
+        });
+        let end = record.early_end.expect("it ends early");
+        assert!(end.at < Duration::from_secs(10), "{end:?}");
+        assert!((40.0..=60.0).contains(&end.observed), "{end:?}");
+    }
 }
 
 #[test]

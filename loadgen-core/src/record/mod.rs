@@ -32,7 +32,7 @@ pub use merged::{
     Stretch, TagMember, TagRecord, TargetRecord, Timeline, TimelineCell, TimelineSpec, Unit,
     WorkerRecord,
 };
-pub(crate) use merged::{Merger, TagMerger, outlasts_warm_up};
+pub(crate) use merged::{Merger, Pauses, TagMerger, outlasts_warm_up};
 pub(crate) use names::is_single;
 pub use names::{LifePart, Names, StepSpec};
 pub use parts::Parts;

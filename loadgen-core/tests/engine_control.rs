@@ -8,7 +8,7 @@ use std::time::Duration;
 use loadgen_core::condition::Threshold;
 use loadgen_core::engine::{Change, Control, Options, Run, ScenarioSpec};
 use loadgen_core::outcome::{Failure, Outcome};
-use loadgen_core::record::{EventAction, RunRecord, ScenarioRecord};
+use loadgen_core::record::{EventAction, RunRecord, ScenarioRecord, TargetSwitch};
 use loadgen_core::schedule::{Load, Spacing, UserStage, WhenBusy};
 use loadgen_core::units::Rate;
 use loadgen_core::workload::{Iteration, UserId, Workload};
@@ -749,7 +749,12 @@ fn a_stop_is_an_event(at_once: bool) {
             control,
             &format!(r#"{{"change": "stop", "at_once": {at_once}}}"#),
         );
+        if !at_once {
+            let again = refusal(control, r#"{"change": "stop"}"#);
+            assert_eq!(again, "the run is stopping already");
+        }
     });
+    assert_eq!(record.events.len(), 1, "{:?}", record.events);
     assert_eq!(record.events[0].action, EventAction::Stop);
     assert_eq!(
         record.ledger.interrupted > 0,
@@ -787,7 +792,14 @@ fn what_was_told_is_ended_however_much_that_was() {
         assert!(why.contains("was told 1000 things already"), "{why}");
         tell(control, r#"{"change": "stop"}"#);
     });
-    assert_eq!(record.events.len(), 1_000);
+    let actions = record.events.iter().map(|it| it.action);
+    let ends = [EventAction::Resume, EventAction::Stop];
+    assert!(ends.iter().all(|end| actions.clone().any(|it| it == *end)));
+    assert_eq!(actions.count(), 1_003, "and all is on record");
+    let switched = record.events.iter().filter(|it| it.switched.is_some());
+    let switched: Vec<_> = switched.map(|it| it.switched.clone()).collect();
+    let switch = |on| Some(TargetSwitch::new("127.0.0.1:1", on));
+    assert_eq!(switched, [switch(false), switch(true)]);
 }
 
 #[test]

@@ -24,7 +24,7 @@ mod windows;
 pub use address::AddressRecord;
 pub use backend::{BackendPoint, BackendRecord, BackendSeries};
 pub(crate) use event::outlasts_warm_up;
-pub use event::{EventAction, EventEffect, EventRecord};
+pub use event::{EventAction, EventEffect, EventRecord, TargetSwitch};
 pub use interval::{Interval, StepInterval};
 pub use merge::MergeError;
 pub(crate) use merger::Merger;

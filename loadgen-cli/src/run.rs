@@ -119,7 +119,9 @@ fn carry_out(
     let stopped = stopped || record.stopped;
     let document = conclude::document(context, &record, sinks.conclude(screen));
     if let Some(ui) = ui {
-        ui.conclude(&document);
+        let documents = settings.outputs.iter().filter(|it| it.is_document());
+        let files = documents.map(|it| it.path.display().to_string()).collect();
+        ui.conclude(&document, files);
     }
     backend.say(screen);
     sinks.judged(&document);

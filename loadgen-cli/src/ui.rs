@@ -105,9 +105,9 @@ impl Ui {
         })
     }
 
-    /// The page becomes the report of the run.
-    pub(crate) fn conclude(&self, document: &Document) {
-        self.tell(Told::Over(Box::new(document.clone())));
+    /// The page becomes the report of the run, whose result goes to these files.
+    pub(crate) fn conclude(&self, document: &Document, files: Vec<String>) {
+        self.tell(Told::Over(Box::new(document.clone()), files));
     }
 
     /// The run has no result, or something failed after it had one.

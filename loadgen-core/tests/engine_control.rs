@@ -8,7 +8,7 @@ use std::time::Duration;
 use loadgen_core::condition::Threshold;
 use loadgen_core::engine::{Change, Control, Options, Run, ScenarioSpec};
 use loadgen_core::outcome::{Failure, Outcome};
-use loadgen_core::record::{EventAction, RunRecord, ScenarioRecord};
+use loadgen_core::record::{EventAction, RunRecord, ScenarioRecord, TargetSwitch};
 use loadgen_core::schedule::{Load, Spacing, UserStage, WhenBusy};
 use loadgen_core::units::Rate;
 use loadgen_core::workload::{Iteration, UserId, Workload};
@@ -112,6 +112,12 @@ fn changed_run(
     for (spec, workload) in scenarios {
         run = run.scenario(spec, move |_| workload.clone());
     }
+    let record = steered(run, script);
+    record.scenarios.iter().for_each(check);
+    record
+}
+
+fn steered(run: Run, script: impl FnOnce(&Control) + Send) -> RunRecord {
     let (control, marker) = (run.control(), run.marker());
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -122,11 +128,7 @@ fn changed_run(
             }
             script(&control);
         });
-        let record = run.execute().expect("the run begins");
-        for scenario in &record.scenarios {
-            check(scenario);
-        }
-        record
+        run.execute().expect("the run begins")
     })
 }
 
@@ -434,6 +436,35 @@ fn a_pause_trips_no_condition_over_windows() {
     assert_eq!(record.ledger.planned, 700, "it goes to its end");
 }
 
+/// The worst window is that of the pause, which decides nothing; one that is less bad and has none in it does.
+#[test]
+fn a_pause_hides_no_window_that_is_bad() {
+    let mut spec = ScenarioSpec::new("s", open(200.0, 30_000));
+    spec.tags = vec![("tier".to_owned(), "gold".to_owned())];
+    let conditions = ["throughput", "tags.tier.gold.throughput"];
+    let condition = |what| format!("{what} > 100/s over any 1s").parse::<Threshold>();
+    for (place, condition) in conditions.map(condition).into_iter().enumerate() {
+        let condition = condition.expect("a condition").aborting(Duration::ZERO);
+        let mut run = Run::new(Options::default().workers(2).seed(1));
+        let mut spec = spec.clone();
+        match place {
+            0 => spec.thresholds = vec![condition],
+            _ => run = run.thresholds(vec![condition]),
+        }
+        let run = run.scenario(spec, |_| Busy::default());
+        let record = steered(run, |control| {
+            rest(1_050);
+            tell(control, r#"{"change": "pause"}"#);
+            rest(850);
+            tell(control, r#"{"change": "rate", "rate": "50/s"}"#);
+            tell(control, r#"{"change": "resume"}"#);
+        });
+        let end = record.early_end.expect("it ends early");
+        assert!(end.at < Duration::from_secs(10), "{end:?}");
+        assert!((40.0..=60.0).contains(&end.observed), "{end:?}");
+    }
+}
+
 #[test]
 fn what_is_over_takes_no_marks() {
     let scenarios = [("short", 200), ("long", 30_000)];
@@ -719,7 +750,12 @@ fn a_stop_is_an_event(at_once: bool) {
             control,
             &format!(r#"{{"change": "stop", "at_once": {at_once}}}"#),
         );
+        if !at_once {
+            let again = refusal(control, r#"{"change": "stop"}"#);
+            assert_eq!(again, "the run is stopping already");
+        }
     });
+    assert_eq!(record.events.len(), 1, "{:?}", record.events);
     assert_eq!(record.events[0].action, EventAction::Stop);
     assert_eq!(
         record.ledger.interrupted > 0,
@@ -757,7 +793,14 @@ fn what_was_told_is_ended_however_much_that_was() {
         assert!(why.contains("was told 1000 things already"), "{why}");
         tell(control, r#"{"change": "stop"}"#);
     });
-    assert_eq!(record.events.len(), 1_000);
+    let actions = record.events.iter().map(|it| it.action);
+    let ends = [EventAction::Resume, EventAction::Stop];
+    assert!(ends.iter().all(|end| actions.clone().any(|it| it == *end)));
+    assert_eq!(actions.count(), 1_003, "and all is on record");
+    let switched = record.events.iter().filter(|it| it.switched.is_some());
+    let switched: Vec<_> = switched.map(|it| it.switched.clone()).collect();
+    let switch = |on| Some(TargetSwitch::new("127.0.0.1:1", on));
+    assert_eq!(switched, [switch(false), switch(true)]);
 }
 
 #[test]

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use loadgen_backends::{
-    RunningServer, ServeError, ServerConfig, TcpOptions, start_grpc, start_http, start_tcp,
+    Delay, RunningServer, ServeError, ServerConfig, TcpOptions, start_grpc, start_http, start_tcp,
     start_websocket,
 };
 use loadgen_core::assemble;
@@ -151,5 +151,49 @@ fn a_target_that_is_off_gets_nothing_new_until_it_is_on(serve: Serve, fields: Va
         .map(|it| it.effect)
         .collect();
     assert_eq!(switches, [EventEffect::Lasts, EventEffect::Ends]);
+    assert_eq!(record.connections.counts.dropped, 0);
+}
+
+/// Who is between two requests says good-bye to a target that is off; who waits for an answer gets it first.
+#[test]
+fn kept_connections_to_a_target_that_is_off_are_closed_and_no_request_is_cut() {
+    let slow = |mut config: ServerConfig| {
+        config.faults.delay = Some(Delay::fixed(Duration::from_millis(150)));
+        start_http(config)
+    };
+    let servers = [start(slow), start(slow)];
+    let users = 12;
+    let fields = json!({
+        "steps": [{ "http": { "path": "/hello" } }],
+        "load": { "closed": { "users": users, "duration": "3s", "think_time": "100ms" } },
+    });
+    let record = changed(&plan(&servers, fields), |control| {
+        let open = || {
+            let activities = servers.iter().map(|it| it.activity().unwrap());
+            activities.map(|it| it.connections_open).collect::<Vec<_>>()
+        };
+        let opened = || -> u64 {
+            let activities = servers.iter().map(|it| it.activity().unwrap());
+            activities.map(|it| it.connections_opened).sum()
+        };
+        assert_eq!(open(), [users / 2, users / 2], "each user has its own");
+        switch(control, &servers[0], false).unwrap();
+        // A request and a rest take no longer.
+        rest(600);
+        assert_eq!(open(), [0, users], "all are with the other");
+        assert_eq!(opened(), users + users / 2, "and were opened once");
+        switch(control, &servers[0], true).unwrap();
+        rest(600);
+        assert_eq!(open(), [users / 2, users / 2], "each is back");
+    });
+    let answered: u64 = servers.iter().map(requests).sum();
+    let ledger = &record.ledger;
+    assert!(ledger.completed >= 40, "{ledger:?}");
+    // The server counts what it was there to the end of: what was cut would be on one side only.
+    assert_eq!(
+        (ledger.started, answered),
+        (ledger.completed + ledger.interrupted, ledger.completed)
+    );
+    assert_eq!(record.connections.counts.opened, 2 * users);
     assert_eq!(record.connections.counts.dropped, 0);
 }

@@ -89,7 +89,7 @@ async fn follow(shared: &Shared, mut told: UnboundedReceiver<Told>, show: &watch
         if has_report && matches!(told, Told::Run(..)) && shared.is_looked_at() {
             tokio::time::sleep(REPORT_FOR).await;
         }
-        has_report = matches!(told, Told::Over(_));
+        has_report = matches!(told, Told::Over(..));
         match shared.show(told) {
             Some(number) => show.send_replace(number),
             None => return,

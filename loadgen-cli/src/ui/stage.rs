@@ -7,7 +7,7 @@ use loadgen_core::engine::Change;
 use loadgen_core::live::{Dashboard, Recorded};
 use loadgen_core::report::Document;
 use loadgen_core::report::page::LivePage;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -27,7 +27,8 @@ pub(super) enum Told {
     /// Its load has begun.
     Begun,
     Recorded(Box<Recorded>),
-    Over(Box<Document>),
+    /// There is its result, which is to be written to these files.
+    Over(Box<Document>, Vec<String>),
     Failed(String),
     /// That was all.
     End,
@@ -53,12 +54,25 @@ pub(super) struct Shared {
     stage: Mutex<Stage>,
 }
 
+/// A run that the page was of before.
+#[derive(Debug, Clone, Serialize)]
+struct Earlier {
+    /// What names it.
+    run: String,
+    /// What was written of its result.
+    files: Vec<String>,
+}
+
 /// What is on show. Used on one thread only.
 #[derive(Debug, Default)]
 struct Stage {
     dashboard: Option<Box<Dashboard>>,
     /// The result, until somebody asks for its report: often nobody does.
     result: Option<Box<Document>>,
+    /// The run, once it has a result.
+    concluded: Option<Earlier>,
+    /// Those before it that had one.
+    earlier: Vec<Earlier>,
     /// The run, while it takes anything.
     steered: Option<Steered>,
     /// Counts what was shown.
@@ -107,6 +121,7 @@ impl Shared {
             (Told::Run(dashboard, steered), place) => {
                 *place = Some(dashboard);
                 stage.result = None;
+                stage.earlier.extend(stage.concluded.take());
                 stage.steered = steered;
                 None
             }
@@ -123,8 +138,12 @@ impl Shared {
                 self.is_behind.store(false, Ordering::Release);
                 Some(change.into())
             }
-            (Told::Over(document), Some(_)) => {
+            (Told::Over(document, files), Some(_)) => {
                 stage.steered = None;
+                stage.concluded = Some(Earlier {
+                    run: document.run.id.clone(),
+                    files,
+                });
                 stage.result = Some(document);
                 None
             }
@@ -167,11 +186,12 @@ impl Shared {
 }
 
 impl Shared {
-    /// How the run stands, for the page: what it can be told.
+    /// How the run stands, for the page: what it can be told, and which runs were before it.
     pub(super) fn standing(&self) -> Utf8Bytes {
         let stage = self.stage();
         let standing = stage.steered.as_ref().map(|it| it.control.standing());
-        json!({ "standing": standing }).to_string().into()
+        let standing = json!({ "standing": standing, "earlier": stage.earlier });
+        standing.to_string().into()
     }
 
     /// Has the run do what somebody asks for in a message, and answers in words.

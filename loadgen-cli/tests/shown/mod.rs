@@ -179,6 +179,8 @@ pub(crate) struct Viewer {
     pub(crate) chapters: Map<String, Value>,
     pub(crate) scenarios: Vec<Value>,
     pub(crate) standing: Value,
+    /// The runs before.
+    pub(crate) earlier: Value,
     pub(crate) answers: Vec<Value>,
     /// The runs that were heard of.
     pub(crate) runs: Vec<String>,
@@ -193,6 +195,7 @@ impl Viewer {
             chapters: Map::new(),
             scenarios: Vec::new(),
             standing: Value::Null,
+            earlier: Value::Null,
             answers: Vec::new(),
             runs: Vec::new(),
         }
@@ -213,6 +216,7 @@ impl Viewer {
     fn keep(&mut self, message: Value) {
         if let Some(standing) = message.get("standing") {
             self.standing = standing.clone();
+            self.earlier = message["earlier"].clone();
             return;
         }
         if message.get("id").is_some() {

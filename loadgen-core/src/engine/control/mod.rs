@@ -19,7 +19,7 @@ pub(super) use steering::Steering;
 
 use super::marker::Marker;
 use super::spec::ScenarioSpec;
-use super::stopper::Stopper;
+use super::stopper::{Stop, Stopper};
 use crate::clock::{Clock, Nanos};
 use crate::nearest::did_you_mean;
 use crate::record::EventRecord;
@@ -111,6 +111,11 @@ impl Control {
             }
             return Err(Refused::new("the load has not begun"));
         };
+        if let Change::Stop { at_once } = change
+            && self.is_stopping(*at_once)
+        {
+            return Err(Refused::new("the run is stopping already"));
+        }
         let now = clock.now();
         let concerned = concerned(scenes, change, now)?;
         let mut told = None;
@@ -149,6 +154,12 @@ impl Control {
         each.collect()
     }
 
+    /// Whether it is on its way to its end already, as fast as this.
+    fn is_stopping(&self, at_once: bool) -> bool {
+        let asked = if at_once { Stop::Abort } else { Stop::Drain };
+        self.stopper.asked() >= asked
+    }
+
     fn stop(&self, at_once: bool) {
         match at_once {
             true => self.stopper.abort(),
@@ -160,6 +171,7 @@ impl Control {
     fn note(&self, scenario: usize, measure_from: Nanos, deed: &Deed) {
         let mut event = EventRecord::new(deed.action, deed.said.clone());
         event.effect = deed.effect;
+        event.switched.clone_from(&deed.switched);
         let since = deed.at.saturating_sub(measure_from);
         let since = Duration::from_nanos(since);
         match measure_from.checked_sub(deed.at) {

@@ -11,12 +11,12 @@ use super::steering::{Steering, To, Turn};
 use crate::cap::Cap;
 use crate::clock::Nanos;
 use crate::nearest::did_you_mean;
-use crate::record::{EventAction, EventEffect};
+use crate::record::{EventAction, EventEffect, TargetSwitch};
 use crate::schedule::{Limit, Load, rate_at, users_at};
 use crate::text;
 use crate::workload::Switches;
 
-/// The most that a scenario is told in a run, but for what ends what it was told; as much as its record keeps.
+/// The most that a scenario is told in a run, but for what ends what it was told: all of it is on record.
 const MOST_CHANGES: usize = 1_000;
 /// From when something is told until arrivals heed it: time for workers that are busy to hear of it, so that all of
 /// them turn at the same moment.
@@ -37,6 +37,7 @@ pub(super) struct Scene {
 pub(super) struct Deed {
     pub(super) action: EventAction,
     pub(super) effect: EventEffect,
+    pub(super) switched: Option<TargetSwitch>,
     pub(super) said: String,
     pub(super) at: Nanos,
 }
@@ -193,6 +194,10 @@ impl Scene {
                 Change::Pause { .. } | Change::Target { on: false, .. } => EventEffect::Lasts,
                 Change::Resume { .. } | Change::Target { on: true, .. } => EventEffect::Ends,
                 _ => EventEffect::Momentary,
+            },
+            switched: match change {
+                Change::Target { target, on, .. } => Some(TargetSwitch::new(target, *on)),
+                _ => None,
             },
             said,
             at,

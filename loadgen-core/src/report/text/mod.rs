@@ -12,7 +12,7 @@ mod grid;
 pub(super) mod picture;
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 
 use std::fmt;
 

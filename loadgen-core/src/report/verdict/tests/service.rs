@@ -380,7 +380,10 @@ fn scenarios_of_one_name_are_told_apart() {
         record.scenarios.push(other);
         for scenario in &mut record.scenarios {
             scenario.happened([pause()]);
-            scenario.outcomes = vec![(Outcome::Ok, 9_900), (Outcome::Timeout, 100)];
+            scenario.outcomes = vec![
+                (Outcome::Ok, 9_900),
+                (Outcome::Failed(Failure::Timeout), 100),
+            ];
             scenario.ledger.completed = 9_900;
             scenario.ledger.failed = 100;
         }

@@ -307,7 +307,7 @@ fn the_run_does_what_it_is_told_and_says_why_it_does_not() {
         (json!({"change": "paus"}), "did you mean `pause`?"),
         (
             json!({"change": "users", "users": 3}),
-            "has an open load model",
+            "has no number of users: it is an open model",
         ),
         (
             json!({"change": "rate", "rate": "fast"}),

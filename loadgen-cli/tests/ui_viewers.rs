@@ -307,13 +307,13 @@ fn the_run_does_what_it_is_told_and_says_why_it_does_not() {
         (json!({"change": "paus"}), "did you mean `pause`?"),
         (
             json!({"change": "users", "users": 3}),
-            "has an open load model",
+            "has no number of users: it is an open model",
         ),
         (
             json!({"change": "rate", "rate": "fast"}),
             "`fast` is not a rate",
         ),
-        (json!("pause"), "a change is an object of JSON"),
+        (json!("pause"), "expected an object of JSON"),
     ] {
         let answer = viewer.change(&change);
         let refused = answer["refused"]

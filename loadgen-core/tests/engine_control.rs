@@ -613,36 +613,36 @@ fn what_cannot_be_is_refused_with_what_can() {
             (r#"{"change": "rate", "rate": "fast"}"#, "`rate`: "),
             (
                 r#"{"change": "rate", "rate": "1/s", "scenario": "own"}"#,
-                "`own` has a closed load model without a `rate`",
+                "`own` has no rate: it is a closed model without `rate_limit`",
             ),
             (
                 r#"{"change": "users", "users": 3, "scenario": "checkout"}"#,
-                "`checkout` has an open load model, whose users come as arrivals need them; change `rate`",
+                "`checkout` has no number of users: it is an open model, which takes a user for each arrival; change `rate`",
             ),
             (
                 r#"{"change": "users", "users": 3, "scenario": "spread"}"#,
-                "`spread` can have 1 to 2 users",
+                "`spread` cannot have 3 users: expected 1 to 2, the most that its plan has",
             ),
             (
                 r#"{"change": "users", "users": 0, "scenario": "spread"}"#,
-                "to have nobody start, pause it",
+                "`spread` cannot have 0 users: expected 1 to 2, the most that its plan has; to have nobody start, pause it",
             ),
             (
                 r#"{"change": "users", "users": 1, "scenario": "each"}"#,
-                "it would not end while some rest",
+                "the run would not end while some rest; pause it",
             ),
             (
                 r#"{"change": "users", "users": 1.5}"#,
-                "`users` of `users` is a whole number, such as 20",
+                "`users` of `users`: expected a whole number from 1 on, such as 20",
             ),
-            (r#"{"change": "users"}"#, "`users` needs `users`"),
+            (r#"{"change": "users"}"#, "`users` needs the field `users`"),
             (
                 r#"{"change": "target", "target": "127.0.0.1:1", "on": false, "scenario": "own"}"#,
-                "`own` has a workload that decides by itself where it sends to",
+                "`own` has no targets that can be switched: its workload decides by itself where it sends",
             ),
             (
                 r#"{"change": "target", "target": "x", "on": false, "scenario": "checkout"}"#,
-                "`checkout` has no targets that it tells of",
+                "`checkout` has no targets that can be switched: its workload names none",
             ),
             (
                 r#"{"change": "target", "target": "127.0.0.1:12", "on": false, "scenario": "spread"}"#,
@@ -650,19 +650,19 @@ fn what_cannot_be_is_refused_with_what_can() {
             ),
             (
                 r#"{"change": "target", "target": "127.0.0.1:1", "on": true, "scenario": "spread"}"#,
-                "`spread` has `127.0.0.1:1` switched on already",
+                "`spread` sends to `127.0.0.1:1` already",
             ),
             (
                 r#"{"change": "target", "target": "127.0.0.1:1"}"#,
-                "`target` needs `on`",
+                "`target` needs the field `on`",
             ),
             (
                 r#"{"change": "target", "target": "127.0.0.1:1", "on": "no"}"#,
-                "`on` of `target` is true or false",
+                "`on` of `target`: expected true or false",
             ),
             (
                 r#"{"change": "note", "text": " "}"#,
-                "a note needs some text",
+                "the note is empty; write what happens",
             ),
             (
                 r#"{"change": "pause", "scenaro": "own"}"#,
@@ -674,11 +674,11 @@ fn what_cannot_be_is_refused_with_what_can() {
             ),
             (
                 r#"{"change": "halt"}"#,
-                "there is no change `halt`; it is one of `pause`, `resume`, `rate`, `users`, `target`, `note`, `stop`",
+                "there is no change `halt`; expected one of `pause`, `resume`, `rate`, `users`, `target`, `note`, `stop`",
             ),
-            (r#"{"pause": true}"#, "`change` is missing or no text"),
-            ("[]", "a change is an object of JSON"),
-            ("{", "a change is an object of JSON"),
+            (r#"{"pause": true}"#, "`change` is missing or not a text"),
+            ("[]", "expected an object of JSON"),
+            ("{", "expected an object of JSON"),
         ] {
             let said = refusal(control, change);
             assert!(said.contains(why), "{change}: {said}");
@@ -692,7 +692,9 @@ fn what_cannot_be_is_refused_with_what_can() {
             r#"{"change": "target", "target": "127.0.0.1:1", "on": false, "scenario": "spread"}"#,
         );
         assert!(
-            why.contains("`spread` would have no target left without `127.0.0.1:1`"),
+            why.contains(
+                "`spread` sends to no other target than `127.0.0.1:1`, which has to stay on"
+            ),
             "{why}"
         );
         let on: Vec<_> = control.standing()[1]
@@ -784,13 +786,19 @@ fn what_was_told_is_ended_however_much_that_was() {
             r#"{"change": "rate", "rate": "1/s"}"#,
         ] {
             let why = refusal(control, refused);
-            assert!(why.contains("was told 1000 things already"), "{why}");
+            assert!(
+                why.contains("has had 1,000 changes and notes, and more are not recorded"),
+                "{why}"
+            );
         }
         assert_eq!(control.standing()[0].takes, ["resume", "target", "stop"]);
         tell(control, &target(true));
         tell(control, r#"{"change": "resume"}"#);
         let why = refusal(control, r#"{"change": "pause"}"#);
-        assert!(why.contains("was told 1000 things already"), "{why}");
+        assert!(
+            why.contains("has had 1,000 changes and notes, and more are not recorded"),
+            "{why}"
+        );
         tell(control, r#"{"change": "stop"}"#);
     });
     let actions = record.events.iter().map(|it| it.action);

@@ -9,7 +9,7 @@ use loadgen_core::report::Document;
 use loadgen_core::report::page::LivePage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::access::Access;
@@ -49,6 +49,7 @@ pub(super) struct Shared {
     pub(super) page: LivePage,
     /// One for each who may look.
     pub(super) seats: Arc<Semaphore>,
+    pub(super) somebody_came: Notify,
     /// Whether what was recorded last has not been shown yet.
     is_behind: AtomicBool,
     stage: Mutex<Stage>,
@@ -89,6 +90,7 @@ impl Shared {
             access,
             page: LivePage::new(),
             seats: Arc::new(Semaphore::new(MOST_VIEWERS)),
+            somebody_came: Notify::new(),
             is_behind: AtomicBool::new(false),
             stage: Mutex::default(),
         }
@@ -205,7 +207,7 @@ impl Shared {
         };
         let stage = self.stage();
         let done = match &stage.steered {
-            None => Err("the run takes nothing any more".to_owned()),
+            None => Err("there is nothing left to change: the run is over".to_owned()),
             Some(Steered { control, screen }) => {
                 let change = Change::try_from(asked.change);
                 let done = change.and_then(|it| control.change(&it));

@@ -39,7 +39,12 @@ impl Shown {
         let mut stderr = BufReader::new(child.stderr.take().expect("stderr is a pipe"));
         let run = Guard(child);
         let mut line = String::new();
-        stderr.read_line(&mut line).expect("it says where it is");
+        // Servers of its own come up before.
+        while !line.starts_with("the run is shown") {
+            line.clear();
+            let read = stderr.read_line(&mut line).expect("it says where it is");
+            assert!(read > 0, "it ended without saying where it is");
+        }
         let url = line.trim_end().strip_prefix("the run is shown at http://");
         let (address, token) = url
             .and_then(|it| it.split_once("/?token="))

@@ -100,6 +100,9 @@ impl Control {
     /// # Errors
     /// [`Refused`] where nothing can be changed, and why.
     pub fn change(&self, change: &Change) -> Result<String, Refused> {
+        if matches!(change, Change::Note { text, .. } if text.trim().is_empty()) {
+            return Err(Refused::new("the note is empty; write what happens"));
+        }
         let mut state = self.state();
         if self.marker.is_over() {
             return Err(Refused::new("the run is over"));
@@ -109,7 +112,9 @@ impl Control {
                 self.stop(*at_once);
                 return Ok("stopped before the load began".to_owned());
             }
-            return Err(Refused::new("the load has not begun"));
+            return Err(Refused::new(
+                "the load has not begun; try again once it has",
+            ));
         };
         if let Change::Stop { at_once } = change
             && self.is_stopping(*at_once)

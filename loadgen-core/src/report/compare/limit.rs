@@ -1,5 +1,6 @@
 //! What became of limits on changes.
 
+use super::super::document::Scenario;
 use super::comparison::{Compared, ComparedScenario, LimitResult, LimitVerdict, ToldFrom};
 use super::judge::FEWEST_RUNS;
 use super::{Common, CompareError, figure};
@@ -66,9 +67,17 @@ pub(super) fn refuse_unmeasured(
     };
     match limits.iter().find(|it| !is_measured(it)) {
         None => Ok(()),
-        Some(limit) => Err(CompareError::Unmeasured {
-            limit: limit.to_string(),
-        }),
+        Some(limit) => {
+            let scenarios = common.iter().filter(|it| is_for(limit, it.name));
+            let runs = scenarios.flat_map(|it| &it.base);
+            let samples = runs.filter_map(|it| figure::samples(it, limit.metric()));
+            Err(CompareError::Unmeasured {
+                limit: limit.to_string(),
+                samples: samples
+                    .max_by_key(|[has, _]| *has)
+                    .filter(|[has, needed]| has < needed),
+            })
+        }
     }
 }
 
@@ -80,6 +89,7 @@ fn is_for(limit: &ChangeLimit, scenario: &str) -> bool {
 /// nobody can look after, unless both sides are the same runs.
 pub(super) fn results(
     limits: &[ChangeLimit],
+    common: &[Common<'_>],
     scenarios: &[ComparedScenario],
     within: f64,
     is_same_runs: bool,
@@ -93,7 +103,9 @@ pub(super) fn results(
         let of = scenarios.iter().filter(|it| is_for(limit, &it.name));
         let of = of.filter_map(|scenario| {
             let compared = scenario.all_figures().find(|it| it.metric == metric)?;
-            Some(result(limit, scenario, compared, within))
+            let common = common.iter().filter(|it| it.name == scenario.name);
+            let needed = requests_needed(limit, common);
+            Some(result(limit, scenario, compared, within, needed))
         });
         let results: Vec<LimitResult> = of.collect();
         match results.is_empty() {
@@ -103,6 +115,10 @@ pub(super) fn results(
                 scenario: None,
                 unit: figure::unit(limit.metric()),
                 change: None,
+                requests_needed: requests_needed(
+                    limit,
+                    common.iter().filter(|it| is_for(limit, it.name)),
+                ),
                 verdict: of_nothing,
             }],
         }
@@ -110,17 +126,35 @@ pub(super) fn results(
     each.collect()
 }
 
+/// How many requests a run takes to have the figure, where all runs of one side have had fewer.
+fn requests_needed<'a>(
+    limit: &ChangeLimit,
+    common: impl Iterator<Item = &'a Common<'a>>,
+) -> Option<u64> {
+    let of_side = |runs: &[&Scenario]| {
+        let samples = runs
+            .iter()
+            .filter_map(|it| figure::samples(it, limit.metric()));
+        let [most, needed] = samples.max_by_key(|[has, _]| *has)?;
+        (most < needed).then_some(needed)
+    };
+    let mut sides = common.flat_map(|it| [&it.base, &it.new]);
+    sides.find_map(|it| of_side(it))
+}
+
 fn result(
     limit: &ChangeLimit,
     scenario: &ComparedScenario,
     compared: &Compared,
     within: f64,
+    requests_needed: Option<u64>,
 ) -> LimitResult {
     LimitResult {
         expression: limit.to_string(),
         scenario: Some(scenario.name.clone()),
         unit: compared.unit,
         change: compared.change,
+        requests_needed,
         verdict: verdict(limit, compared, within),
     }
 }

@@ -82,7 +82,7 @@ impl Writer {
         if view.overview.is_some() {
             lines.push(String::new());
         }
-        lines.extend(self.fact(&view.generator));
+        lines.extend(view.run.iter().flat_map(|it| self.fact(it)));
         lines
     }
 

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 mod balance;
+mod by_hand;
 mod checks;
 mod comparison;
 mod generator;
@@ -54,8 +55,8 @@ pub(super) struct View {
     pub(super) overview: Option<Table>,
     /// What there is to say of each scenario, and of all together.
     pub(super) sections: Vec<Section>,
-    /// How the generator itself fared.
-    pub(super) generator: Fact,
+    /// What is of the run as a whole: what was changed by hand, and how the generator itself fared.
+    pub(super) run: Vec<Fact>,
 }
 
 /// The verdict and why.
@@ -332,7 +333,7 @@ fn observed(result: &ThresholdResult) -> (Option<String>, String) {
             });
             let doubt = match (result.few_samples, &window) {
                 (false, _) => "",
-                (true, None) => ", withheld above: too few samples",
+                (true, None) => ", not given above: too few samples",
                 (true, Some(_)) => ", of too few samples",
             };
             let changes = spanned(result.spans_changes);
@@ -368,7 +369,10 @@ impl View {
             headline: Headline::of(document),
             overview,
             sections,
-            generator: generator::fact(document),
+            run: by_hand::list(document)
+                .into_iter()
+                .chain([generator::fact(document)])
+                .collect(),
         }
     }
 }

@@ -18,6 +18,9 @@ static COLUMNS: [Column; 9] = [
     column("max", 6),
 ];
 
+/// Where what somebody withheld stands among them, where anybody did.
+const WITHHELD: (usize, Column) = (2, column("withheld", 4));
+
 /// The rows and their total.
 pub(super) fn table(document: &Document) -> Table {
     let (scenarios, total) = (&document.scenarios, &document.total);
@@ -37,6 +40,14 @@ pub(super) fn table(document: &Document) -> Table {
     }
     if let Some(total) = table.rows.last_mut() {
         total.tone = Tone::Strong;
+    }
+    if total.ledger.withheld > 0 {
+        let (at, column) = WITHHELD;
+        table.columns.to_mut().insert(at, column);
+        let ledgers = scenarios.iter().map(|it| &it.ledger);
+        for (row, of) in table.rows.iter_mut().zip(ledgers.chain([&total.ledger])) {
+            row.cells.insert(at, Cell::of(human::count(of.withheld)));
+        }
     }
     table
 }

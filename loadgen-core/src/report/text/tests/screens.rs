@@ -184,6 +184,43 @@ fn three_scenarios_on_every_screen() {
     });
 }
 
+/// What was changed and noted, and what of the arrivals came of it.
+#[test]
+fn what_was_done_by_hand_on_every_screen() {
+    screens("by_hand", |json| {
+        three(json, ["browse", "search", "checkout"]);
+        let withheld = |it: &mut serde_json::Value| {
+            it["ledger"]["dropped"] = 1_200.into();
+            it["ledger"]["withheld"] = 1_200.into();
+        };
+        withheld(&mut json["scenarios"][0]);
+        withheld(&mut json["total"]);
+        let event = |action: &str, event: &str, s: f64| json!({"action": action, "event": event, "done_s": s});
+        let note = event(
+            "mark",
+            "deployed 1.4.2 to the first half of the machines in the north",
+            2.5,
+        );
+        json["scenarios"][0]["events"] = json!([
+            event("pause", "pause", 1.25),
+            note,
+            event("resume", "resume", 3.75),
+        ]);
+        json["scenarios"][1]["events"] = json!([note]);
+        json["scenarios"][2]["events"] = json!([note]);
+    });
+    screens("by_hand_of_one", |json| {
+        let scenario = &mut json["scenarios"][0];
+        scenario["load_model"] = "open".into();
+        scenario["ledger"]["dropped"] = 1_200.into();
+        scenario["ledger"]["withheld"] = 1_200.into();
+        scenario["events"] = json!([
+            {"action": "pause", "event": "pause", "done_s": 1.25},
+            {"action": "resume", "event": "resume", "done_s": 3.75},
+        ]);
+    });
+}
+
 #[test]
 fn long_names_on_every_screen() {
     screens("long_names", |json| {

@@ -1,0 +1,199 @@
+//! What somebody changed and noted while the run was under way.
+
+use std::cmp::Ordering;
+
+use super::super::document::{Document, Event, Scenario};
+use super::{Fact, overview};
+use crate::record::EventAction;
+use crate::text::flow::glued;
+use crate::units::human;
+
+/// So many changes and notes are named in a summary.
+const NAMED: usize = 12;
+/// So many of the scenarios that one is of are.
+const SCENARIOS: usize = 3;
+
+/// What kind of thing by hand an event is, in a word; nothing where the plan had it done.
+pub(super) fn kind(event: &Event) -> Option<&'static str> {
+    match event.action {
+        action if action.changes_load() => Some("change"),
+        EventAction::Stop => Some("stop"),
+        // One of the plan has its time, unless that was before measuring, when nobody can set one by hand.
+        EventAction::Mark if event.at_s.is_none() && event.done_before_s.is_none() => Some("note"),
+        _ => None,
+    }
+}
+
+/// When it was done.
+pub(super) fn when(event: &Event) -> Option<String> {
+    let before = event.done_before_s;
+    let before = before.map(|s| format!("{} before", seconds(s)));
+    event.done_s.map(seconds).or(before)
+}
+
+/// All of it in the order in which it was done, each with its time; nothing where there is none.
+pub(super) fn list(document: &Document) -> Option<Fact> {
+    let scenarios = &document.scenarios;
+    let mut all: Vec<(&Event, Vec<&Scenario>)> = Vec::new();
+    for scenario in scenarios {
+        for event in scenario.events.iter().filter(|it| kind(it).is_some()) {
+            // What concerns several is an event of each.
+            let is_same = |(known, of): &&mut (&Event, Vec<&Scenario>)| {
+                *known == event && !of.iter().any(|it| std::ptr::eq(*it, scenario))
+            };
+            match all.iter_mut().find(is_same) {
+                Some((_, of)) => of.push(scenario),
+                None => all.push((event, vec![scenario])),
+            }
+        }
+    }
+    let at = |event: &Event| event.done_s.or(event.done_before_s.map(|s| -s));
+    all.sort_by(|(one, _), (other, _)| {
+        let order = at(one).partial_cmp(&at(other));
+        order.unwrap_or(Ordering::Equal)
+    });
+    let more = all.len().saturating_sub(NAMED);
+    let mut parts: Vec<String> = all
+        .iter()
+        .take(NAMED)
+        .map(|(event, of)| {
+            let what = match event.action {
+                EventAction::Mark => format!("note `{}`", event.event),
+                _ => event.event.clone(),
+            };
+            let when = when(event).map(|it| glued(&format!(" at {it}")));
+            let of = match of.len() == scenarios.len() {
+                true => String::new(),
+                false => names(of, scenarios),
+            };
+            format!("{what}{}{of}", when.unwrap_or_default())
+        })
+        .collect();
+    if more > 0 {
+        parts.push(glued(&format!("{} more", human::count(more as u64))));
+    }
+    (!parts.is_empty()).then(|| Fact::new("by hand", parts.join(", ")))
+}
+
+fn names(of: &[&Scenario], all: &[Scenario]) -> String {
+    let named = of.iter().take(SCENARIOS);
+    let named: Vec<String> = named.map(|it| overview::title(it, all)).collect();
+    let more = match of.len().saturating_sub(SCENARIOS) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!(" in {}{more}", named.join(" and "))
+}
+
+/// That figures of all the time have pauses in them; of one scenario with how long these were.
+pub(super) fn pauses(scenarios: &[Scenario]) -> Option<String> {
+    let paused: f64 = scenarios.iter().map(paused_s).sum();
+    (paused > 0.0).then(|| match scenarios {
+        [_] => format!("{} of pauses included", seconds(paused)),
+        _ => "pauses included".to_owned(),
+    })
+}
+
+/// For how long of its measured time a scenario was paused.
+fn paused_s(scenario: &Scenario) -> f64 {
+    let end = scenario.duration_s;
+    let at = |event: &Event| event.done_s.unwrap_or_default().min(end);
+    let (mut sum, mut since) = (0.0, None);
+    for event in &scenario.events {
+        match event.action {
+            EventAction::Pause => since = since.or(Some(at(event))),
+            EventAction::Resume => sum += since.take().map_or(0.0, |since| at(event) - since),
+            _ => {}
+        }
+    }
+    sum + since.map_or(0.0, |since| end - since)
+}
+
+fn seconds(s: f64) -> String {
+    human::micros(s * 1e6)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+    use test_case::test_case;
+
+    use super::super::super::text::tests::sample;
+    use super::*;
+
+    fn document(events: &[&[Value]]) -> Document {
+        sample::document(|json| {
+            let scenario = json["scenarios"][0].clone();
+            let scenarios = events.iter().enumerate().map(|(place, events)| {
+                let mut scenario = scenario.clone();
+                scenario["name"] = format!("s{place}").into();
+                scenario["duration_s"] = 60.into();
+                scenario["events"] = events.to_vec().into();
+                scenario
+            });
+            json["scenarios"] = scenarios.collect::<Vec<_>>().into();
+        })
+    }
+
+    fn event(action: &str, event: &str, done_s: f64) -> Value {
+        json!({"action": action, "event": event, "done_s": done_s})
+    }
+
+    fn told(document: &Document) -> Option<String> {
+        list(document).map(|it| crate::text::flow::unglued(&it.text))
+    }
+
+    #[test]
+    fn changes_and_notes_have_their_times() {
+        let planned = json!({"action": "mark", "event": "of the plan", "at_s": 2.0, "done_s": 2.0});
+        let early = json!({"action": "mark", "event": "of the plan", "done_before_s": 2.0});
+        let warm = json!({"action": "users", "event": "users 3", "done_before_s": 1.5});
+        let of_one = [
+            early,
+            warm,
+            planned,
+            event("pause", "pause", 3.25),
+            event("mark", "deployed 1.4.2", 4.0),
+            event("stop", "stop", 50.0),
+        ];
+        let expected =
+            "users 3 at 1.5 s before, pause at 3.25 s, note `deployed 1.4.2` at 4 s, stop at 50 s";
+        assert_eq!(told(&document(&[&of_one])).as_deref(), Some(expected));
+        assert_eq!(told(&document(&[&[]])), None);
+    }
+
+    #[test]
+    fn what_several_were_told_is_told_once() {
+        let (pause, note) = (event("pause", "pause", 3.0), event("mark", "why", 1.0));
+        let both = document(&[&[note, pause.clone()], &[pause]]);
+        let expected = "note `why` at 1 s in s0, pause at 3 s";
+        assert_eq!(told(&both).as_deref(), Some(expected));
+        let many: Vec<Value> = (0..15)
+            .map(|it| event("mark", "again", f64::from(it)))
+            .collect();
+        let told = told(&document(&[&many])).unwrap();
+        assert!(told.ends_with("note `again` at 11 s, 3 more"), "{told}");
+    }
+
+    #[test_case(&[("pause", 10.0), ("resume", 15.0)] => Some("5 s of pauses included".to_owned()))]
+    #[test_case(&[("pause", 10.0), ("resume", 15.0), ("pause", 55.0)] => Some("10 s of pauses included".to_owned()); "to the end")]
+    #[test_case(&[("pause", 61.0)] => None; "after the end")]
+    #[test_case(&[("rate", 10.0)] => None; "no pause")]
+    fn pauses_are_told_of(events: &[(&str, f64)]) -> Option<String> {
+        let events = events.iter().map(|(it, at)| event(it, it, *at));
+        let events: Vec<Value> = events.collect();
+        let document = document(&[&events]);
+        pauses(&document.scenarios)
+    }
+
+    #[test]
+    fn a_pause_that_warming_up_ended_is_none() {
+        let before =
+            |action: &str, s: f64| json!({"action": action, "event": action, "done_before_s": s});
+        let over = document(&[&[before("pause", 2.0), before("resume", 1.0)]]);
+        assert_eq!(pauses(&over.scenarios), None);
+        let lasting = document(&[&[before("pause", 2.0), event("resume", "resume", 4.0)]]);
+        let expected = "4 s of pauses included";
+        assert_eq!(pauses(&lasting.scenarios).as_deref(), Some(expected));
+    }
+}

@@ -118,8 +118,8 @@ mod tests {
     use serde_json::{Value, json};
     use test_case::test_case;
 
-    use super::super::super::text::tests::sample;
     use super::*;
+    use crate::report::sample;
 
     fn document(events: &[&[Value]]) -> Document {
         sample::document(|json| {

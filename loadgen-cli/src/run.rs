@@ -56,7 +56,8 @@ pub(crate) fn run(
     }
     let ran = carry_out(settings, ui, signals, screen, may_begin);
     if let (Some(ui), Err(error)) = (ui, &ran) {
-        ui.fail(&error.to_string());
+        let is_stopped = matches!(error, RunError::StoppedEarly);
+        ui.fail(&error.to_string(), is_stopped);
     }
     ran
 }

@@ -114,16 +114,17 @@ impl Ui {
         self.tell(Told::Over(Box::new(document.clone()), files));
     }
 
-    /// The run has no result, or something failed after it had one. Where nobody was told where to look, nobody is
-    /// told that.
-    pub(crate) fn fail(&self, why: &str) {
+    /// The run has no result, which somebody stopped or not, or something failed after it had one. Where nobody was told
+    /// where to look, nobody is told that.
+    pub(crate) fn fail(&self, why: &str, is_stopped: bool) {
         if !self.notices().is_empty() {
             return;
         }
         if let Some(dashboard) = self.put_before(None) {
             self.tell(Told::Run(dashboard, None));
         }
-        self.tell(Told::Failed(why.to_owned()));
+        let why = why.to_owned();
+        self.tell(Told::Failed { why, is_stopped });
     }
 
     fn notices(&self) -> MutexGuard<'_, Vec<String>> {

@@ -461,7 +461,7 @@ fn a_pause_hides_no_window_that_is_bad() {
         });
         let end = record.early_end.expect("it ends early");
         assert!(end.at < Duration::from_secs(10), "{end:?}");
-        assert!((40.0..=60.0).contains(&end.observed), "{end:?}");
+        assert!((20.0..100.0).contains(&end.observed), "{end:?}");
     }
 }
 

@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::reply::{Refusal, guarded};
-use super::stage::{MOST_VIEWERS, Numbers, Shared, Told};
+use super::stage::{Numbers, Shared, Told};
 use super::viewer;
 
 /// Connections at a time that ask over HTTP; more wait until one is over.
@@ -35,6 +35,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// How long the end of a run waits for those who look to take its last word. Where that is why there was no run, for
 /// those too who were told where to look a moment ago.
 const LAST_WORD_WITHIN: Duration = Duration::from_secs(2);
+/// How often it is seen then whether somebody still looks.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long the report of a run is shown before the next run, so that whoever looks has it. The run waits for nobody.
 const REPORT_FOR: Duration = Duration::from_secs(1);
 
@@ -74,13 +76,13 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, told: UnboundedReceiv
     });
     let last_word = async {
         let has_failed = follow(&shared, told, &show).await;
+        let came = shared.came();
+        let is_unseen = has_failed && !shared.is_looked_at();
         drop(show);
         let last = async {
-            if has_failed {
-                shared.somebody_came.notified().await;
+            while shared.is_looked_at() || (is_unseen && shared.came() == came) {
+                tokio::time::sleep(LOOK_EVERY).await;
             }
-            let all = u32::try_from(MOST_VIEWERS).unwrap_or(u32::MAX);
-            let _ = shared.seats.acquire_many(all).await;
         };
         // Whoever has not taken it by then has it no more.
         let _ = tokio::time::timeout(LAST_WORD_WITHIN, last).await;
@@ -91,7 +93,7 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, told: UnboundedReceiv
     }
 }
 
-/// Shows what it is told, until that is the end. Whether that was why there was no run.
+/// Shows what it is told, until that is the end. Whether that was why there was no run, but for a signal.
 async fn follow(
     shared: &Shared,
     mut told: UnboundedReceiver<Told>,
@@ -103,7 +105,7 @@ async fn follow(
             tokio::time::sleep(REPORT_FOR).await;
         }
         has_failed = match told {
-            Told::Failed(_) => !has_report,
+            Told::Failed { is_stopped, .. } => !has_report && !is_stopped,
             Told::End => has_failed,
             _ => false,
         };
@@ -228,7 +230,7 @@ async fn live(State(app): State<App>, mut request: Request) -> Response {
     let Ok(seat) = Arc::clone(&app.shared.seats).try_acquire_owned() else {
         return Refusal::TooMany.into_response();
     };
-    app.shared.somebody_came.notify_one();
+    app.shared.comes();
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {

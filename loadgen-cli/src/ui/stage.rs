@@ -1,6 +1,6 @@
 //! What is on show, and for whom.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loadgen_core::engine::Change;
@@ -9,7 +9,7 @@ use loadgen_core::report::Document;
 use loadgen_core::report::page::LivePage;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Semaphore, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::access::Access;
@@ -29,7 +29,12 @@ pub(super) enum Told {
     Recorded(Box<Recorded>),
     /// There is its result, which is to be written to these files.
     Over(Box<Document>, Vec<String>),
-    Failed(String),
+    /// There is no result, or something failed after there was one.
+    Failed {
+        why: String,
+        /// Whether somebody stopped it, who knows that.
+        is_stopped: bool,
+    },
     /// That was all.
     End,
 }
@@ -49,7 +54,8 @@ pub(super) struct Shared {
     pub(super) page: LivePage,
     /// One for each who may look.
     pub(super) seats: Arc<Semaphore>,
-    pub(super) somebody_came: Notify,
+    /// How many have come to look.
+    came: AtomicU64,
     /// Whether what was recorded last has not been shown yet.
     is_behind: AtomicBool,
     stage: Mutex<Stage>,
@@ -60,7 +66,7 @@ pub(super) struct Shared {
 struct Earlier {
     /// What names it.
     run: String,
-    /// What was written of its result.
+    /// What its result was to be written to.
     files: Vec<String>,
 }
 
@@ -90,7 +96,7 @@ impl Shared {
             access,
             page: LivePage::new(),
             seats: Arc::new(Semaphore::new(MOST_VIEWERS)),
-            somebody_came: Notify::new(),
+            came: AtomicU64::new(0),
             is_behind: AtomicBool::new(false),
             stage: Mutex::default(),
         }
@@ -104,6 +110,16 @@ impl Shared {
     /// Whether somebody looks and has been shown what was recorded before.
     pub(super) fn wants(&self) -> bool {
         self.is_looked_at() && !self.is_behind.load(Ordering::Acquire)
+    }
+
+    /// Somebody has come to look.
+    pub(super) fn comes(&self) {
+        self.came.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many have.
+    pub(super) fn came(&self) -> u64 {
+        self.came.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_looked_at(&self) -> bool {
@@ -149,7 +165,7 @@ impl Shared {
                 stage.result = Some(document);
                 None
             }
-            (Told::Failed(why), Some(dashboard)) => {
+            (Told::Failed { why, .. }, Some(dashboard)) => {
                 stage.steered = None;
                 // A result stands, whatever failed after it.
                 if stage.result.is_none() {

@@ -52,7 +52,7 @@ function showEarlier(runs) {
     if (place) all.append(" · ");
     const text = reports.get(name);
     if (text === undefined) {
-      all.append(`${name} (${files.join(", ") || "gone: it ended before this page was loaded, and --out asked for no file"})`);
+      all.append(`${name} (${files.join(", ") || "gone: its end was not seen here, and --out asked for no file"})`);
       return;
     }
     const save = element("button", { type: "button", text: `Save the report of ${name}` });

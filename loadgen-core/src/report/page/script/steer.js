@@ -3,12 +3,12 @@
 // Sends a text to the run; nothing while there is no connection.
 let tell = null;
 let asked = 0;
-let whenAnswered = {};
+const whenAnswered = new Map();
 
 // What is to be done when it is done, and when it is refused.
 function ask(change, then = {}) {
   asked += 1;
-  whenAnswered = then;
+  whenAnswered.set(asked, then);
   sayAnswer("", "");
   tell?.(JSON.stringify({ id: asked, change }));
 }
@@ -19,16 +19,15 @@ function sayAnswer(kind, text) {
   answer.textContent = text;
 }
 
-// Only the last that was asked for is still waited for.
+// Words are of the last that was asked for; what is to be done then is of each.
 function showAnswer({ id, done, refused }) {
+  const then = whenAnswered.get(id);
+  whenAnswered.delete(id);
+  if (refused === undefined) then?.done?.();
+  else then?.refused?.();
   if (id !== asked) return;
-  if (refused === undefined) {
-    sayAnswer("done", `Done: ${done}.`);
-    whenAnswered.done?.();
-  } else {
-    sayAnswer("refused", `Not done: ${refused}.`);
-    whenAnswered.refused?.();
-  }
+  if (refused === undefined) sayAnswer("done", `Done: ${done}.`);
+  else sayAnswer("refused", `Not done: ${refused}.`);
 }
 
 const button = (text, act, more) => {
@@ -54,8 +53,11 @@ function follow(input, value) {
   input.dataset.told = value;
 }
 
-// What was refused does not stand there as if it held.
-const putBack = (input) => ({ refused: () => { input.value = input.dataset.told; } });
+// What was refused does not stand there as if it held; what is being written by now does.
+function putBack(input) {
+  const asked = input.value;
+  return { refused: () => { if (input.value === asked) input.value = input.dataset.told; } };
+}
 
 const rateText = (perSecond) => `${significant(perSecond)}/s`;
 

@@ -1,7 +1,5 @@
 //! What somebody changed and noted while the run was under way.
 
-use std::cmp::Ordering;
-
 use super::super::document::{Document, Event, Scenario};
 use super::{Fact, overview};
 use crate::record::EventAction;
@@ -12,6 +10,8 @@ use crate::units::human;
 const NAMED: usize = 12;
 /// So many of the scenarios that one is of are.
 const SCENARIOS: usize = 3;
+/// Scenarios turn by one change so many seconds apart at most: arrivals heed it some 50 ms after users do.
+const APART_S: f64 = 0.1;
 
 /// What kind of thing by hand an event is, in a word; nothing where the plan had it done.
 pub(super) fn kind(event: &Event) -> Option<&'static str> {
@@ -31,48 +31,81 @@ pub(super) fn when(event: &Event) -> Option<String> {
     event.done_s.map(seconds).or(before)
 }
 
+/// One change or note, and the scenarios that it is of.
+struct Deed<'a> {
+    event: &'a Event,
+    /// When the first of them turned by it, in seconds from the start of the run.
+    at_s: f64,
+    of: Vec<&'a Scenario>,
+}
+
 /// All of it in the order in which it was done, each with its time; nothing where there is none.
 pub(super) fn list(document: &Document) -> Option<Fact> {
     let scenarios = &document.scenarios;
-    let mut all: Vec<(&Event, Vec<&Scenario>)> = Vec::new();
-    for scenario in scenarios {
-        for event in scenario.events.iter().filter(|it| kind(it).is_some()) {
-            // What concerns several is an event of each.
-            let is_same = |(known, of): &&mut (&Event, Vec<&Scenario>)| {
-                *known == event && !of.iter().any(|it| std::ptr::eq(*it, scenario))
-            };
-            match all.iter_mut().find(is_same) {
-                Some((_, of)) => of.push(scenario),
-                None => all.push((event, vec![scenario])),
-            }
-        }
-    }
-    let at = |event: &Event| event.done_s.or(event.done_before_s.map(|s| -s));
-    all.sort_by(|(one, _), (other, _)| {
-        let order = at(one).partial_cmp(&at(other));
-        order.unwrap_or(Ordering::Equal)
+    let deeds = deeds(scenarios);
+    let begin_together = scenarios.iter().all(|it| {
+        let apart = it.measured_from_s - scenarios[0].measured_from_s;
+        apart.abs() <= APART_S
     });
-    let more = all.len().saturating_sub(NAMED);
-    let mut parts: Vec<String> = all
+    let more = deeds.len().saturating_sub(NAMED);
+    let mut parts: Vec<String> = deeds
         .iter()
         .take(NAMED)
-        .map(|(event, of)| {
+        .map(|Deed { event, at_s, of }| {
             let what = match event.action {
                 EventAction::Mark => format!("note `{}`", event.event),
                 _ => event.event.clone(),
             };
-            let when = when(event).map(|it| glued(&format!(" at {it}")));
+            let when = match begin_together {
+                true => when(event).unwrap_or_default(),
+                false => seconds(*at_s),
+            };
+            let when = glued(&format!(" at {when}"));
             let of = match of.len() == scenarios.len() {
                 true => String::new(),
                 false => names(of, scenarios),
             };
-            format!("{what}{}{of}", when.unwrap_or_default())
+            format!("{what}{when}{of}")
         })
         .collect();
     if more > 0 {
         parts.push(glued(&format!("{} more", human::count(more as u64))));
     }
-    (!parts.is_empty()).then(|| Fact::new("by hand", parts.join(", ")))
+    let from = match begin_together {
+        true => "",
+        false => "; times count from the start of the run",
+    };
+    (!parts.is_empty()).then(|| Fact::new("by hand", parts.join(", ") + from))
+}
+
+fn deeds(scenarios: &[Scenario]) -> Vec<Deed<'_>> {
+    let each = scenarios.iter().flat_map(|scenario| {
+        let its = scenario.events.iter().filter(|it| kind(it).is_some());
+        its.filter_map(move |event| {
+            let since = event.done_s.or(event.done_before_s.map(|s| -s))?;
+            Some((scenario.measured_from_s + since, event, scenario))
+        })
+    });
+    let mut each: Vec<_> = each.collect();
+    each.sort_by(|(one, ..), (other, ..)| one.total_cmp(other));
+    let mut deeds: Vec<Deed<'_>> = Vec::new();
+    for (at_s, event, scenario) in each {
+        // What concerns several is an event of each.
+        let near = deeds.partition_point(|deed| deed.at_s < at_s - APART_S);
+        let same = deeds[near..].iter_mut().find(|deed| {
+            (deed.event.action, &deed.event.event) == (event.action, &event.event)
+                && !deed.of.iter().any(|it| std::ptr::eq(*it, scenario))
+        });
+        match same {
+            Some(deed) => deed.of.push(scenario),
+            None => deeds.push(Deed {
+                event,
+                at_s,
+                of: vec![scenario],
+            }),
+        }
+    }
+    deeds
 }
 
 fn names(of: &[&Scenario], all: &[Scenario]) -> String {
@@ -139,6 +172,10 @@ mod tests {
         json!({"action": action, "event": event, "done_s": done_s})
     }
 
+    fn before(action: &str, s: f64) -> Value {
+        json!({"action": action, "event": action, "done_before_s": s})
+    }
+
     fn told(document: &Document) -> Option<String> {
         list(document).map(|it| crate::text::flow::unglued(&it.text))
     }
@@ -175,6 +212,43 @@ mod tests {
         assert!(told.ends_with("note `again` at 11 s, 3 more"), "{told}");
     }
 
+    #[test]
+    fn arrivals_turn_a_moment_after_users_by_one_change() {
+        let told_twice = [
+            event("pause", "pause", 3.0),
+            event("resume", "resume", 3.04),
+        ];
+        let open = [
+            event("pause", "pause", 3.05),
+            event("resume", "resume", 3.09),
+            event("pause", "pause", 3.5),
+        ];
+        let told = told(&document(&[&open, &told_twice]));
+        let expected = "pause at 3 s, resume at 3.04 s, pause at 3.5 s in s0";
+        assert_eq!(told.as_deref(), Some(expected));
+    }
+
+    /// The second begins to be measured after the first, and was told in its warm-up.
+    #[test]
+    fn scenarios_that_begin_apart_are_on_one_clock() {
+        let first = [
+            event("pause", "pause", 13.0),
+            event("resume", "resume", 14.0),
+            event("mark", "why", 15.0),
+        ];
+        let second = [
+            before("pause", 2.0),
+            before("resume", 1.0),
+            event("mark", "so", 1.0),
+        ];
+        let mut both = document(&[&first, &second]);
+        both.scenarios[0].measured_from_s = 5.0;
+        both.scenarios[1].measured_from_s = 20.05;
+        let expected = "pause at 18 s, resume at 19 s, note `why` at 20 s in s0, note `so` at 21.05 s in s1; \
+                        times count from the start of the run";
+        assert_eq!(told(&both).as_deref(), Some(expected));
+    }
+
     #[test_case(&[("pause", 10.0), ("resume", 15.0)] => Some("5 s of pauses included".to_owned()))]
     #[test_case(&[("pause", 10.0), ("resume", 15.0), ("pause", 55.0)] => Some("10 s of pauses included".to_owned()); "to the end")]
     #[test_case(&[("pause", 61.0)] => None; "after the end")]
@@ -188,8 +262,6 @@ mod tests {
 
     #[test]
     fn a_pause_that_warming_up_ended_is_none() {
-        let before =
-            |action: &str, s: f64| json!({"action": action, "event": action, "done_before_s": s});
         let over = document(&[&[before("pause", 2.0), before("resume", 1.0)]]);
         assert_eq!(pauses(&over.scenarios), None);
         let lasting = document(&[&[before("pause", 2.0), event("resume", "resume", 4.0)]]);

@@ -127,6 +127,24 @@ pub(super) fn pauses(scenarios: &[Scenario]) -> Option<String> {
     })
 }
 
+/// The same of a table in which each scenario has its rate.
+pub(super) fn pauses_of_each(scenarios: &[Scenario]) -> Option<Fact> {
+    let paused: Vec<String> = scenarios
+        .iter()
+        .map(|it| (paused_s(it), it))
+        .filter(|(s, _)| *s > 0.0)
+        .map(|(s, it)| glued(&format!("{} in ", seconds(s))) + &overview::title(it, scenarios))
+        .collect();
+    let all = paused.len();
+    let mut parts: Vec<String> = paused.into_iter().take(NAMED).collect();
+    if all > NAMED {
+        let more = (all - NAMED) as u64;
+        parts.push(glued(&format!("{} more", human::count(more))));
+    }
+    let which = "; rates are of all the time, these included";
+    (all > 0).then(|| Fact::new("pauses", parts.join(", ") + which))
+}
+
 /// For how long of its measured time a scenario was paused.
 fn paused_s(scenario: &Scenario) -> f64 {
     let end = scenario.duration_s;
@@ -258,6 +276,23 @@ mod tests {
         let events: Vec<Value> = events.collect();
         let document = document(&[&events]);
         pauses(&document.scenarios)
+    }
+
+    #[test]
+    fn a_table_has_a_note_of_the_pauses_of_each() {
+        let pause = [
+            event("pause", "pause", 10.0),
+            event("resume", "resume", 30.0),
+        ];
+        let to_the_end = [event("pause", "pause", 55.0)];
+        let note = |document: &Document| {
+            let note = pauses_of_each(&document.scenarios);
+            note.map(|it| crate::text::flow::unglued(&it.text))
+        };
+        let expected = "20 s in s0, 5 s in s2; rates are of all the time, these included";
+        let document = document(&[&pause, &[], &to_the_end]);
+        assert_eq!(note(&document).as_deref(), Some(expected));
+        assert_eq!(note(&self::document(&[&[], &[], &[]])), None);
     }
 
     #[test]

@@ -367,12 +367,15 @@ impl View {
         };
         Self {
             headline: Headline::of(document),
-            overview,
-            sections,
-            run: by_hand::list(document)
+            run: overview
+                .as_ref()
+                .and_then(|_| by_hand::pauses_of_each(scenarios))
                 .into_iter()
+                .chain(by_hand::list(document))
                 .chain([generator::fact(document)])
                 .collect(),
+            overview,
+            sections,
         }
     }
 }

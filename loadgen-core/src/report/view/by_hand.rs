@@ -110,7 +110,7 @@ fn deeds(scenarios: &[Scenario]) -> Vec<Deed<'_>> {
 
 fn names(of: &[&Scenario], all: &[Scenario]) -> String {
     let named = of.iter().take(SCENARIOS);
-    let named: Vec<String> = named.map(|it| overview::title(it, all)).collect();
+    let named: Vec<String> = named.map(|it| overview::spoken(it, all)).collect();
     let more = match of.len().saturating_sub(SCENARIOS) {
         0 => String::new(),
         more => format!(" and {more} more"),
@@ -133,7 +133,7 @@ pub(super) fn pauses_of_each(scenarios: &[Scenario]) -> Option<Fact> {
         .iter()
         .map(|it| (paused_s(it), it))
         .filter(|(s, _)| *s > 0.0)
-        .map(|(s, it)| glued(&format!("{} in ", seconds(s))) + &overview::title(it, scenarios))
+        .map(|(s, it)| glued(&format!("{} in ", seconds(s))) + &overview::spoken(it, scenarios))
         .collect();
     let all = paused.len();
     let mut parts: Vec<String> = paused.into_iter().take(NAMED).collect();
@@ -265,6 +265,18 @@ mod tests {
         let expected = "pause at 18 s, resume at 19 s, note `why` at 20 s in s0, note `so` at 21.05 s in s1; \
                         times count from the start of the run";
         assert_eq!(told(&both).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn of_one_name_the_protocol_tells() {
+        let mut both = document(&[&[event("pause", "pause", 3.0)], &[]]);
+        both.scenarios[1].name = "s0".to_owned();
+        both.scenarios[1].protocol = "websocket".to_owned();
+        let told = list(&both).map(|it| it.text);
+        assert_eq!(
+            told.as_deref(),
+            Some("pause\u{a0}at\u{a0}3\u{a0}s in s0 grpc")
+        );
     }
 
     #[test_case(&[("pause", 10.0), ("resume", 15.0)] => Some("5 s of pauses included".to_owned()))]

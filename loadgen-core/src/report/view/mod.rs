@@ -28,7 +28,7 @@ pub(super) use self::balance::Bars;
 pub(super) use self::balance::Picture;
 pub(super) use self::checks::Checks;
 pub(super) use self::comparison::{ComparisonView, of_spread};
-pub(super) use self::overview::title;
+pub(super) use self::overview::spoken;
 #[cfg(feature = "page")]
 pub(crate) use self::page::Progress;
 #[cfg(feature = "page")]

@@ -1,8 +1,10 @@
 //! What somebody changed and noted while the run was under way.
 
+use std::time::Duration;
+
 use super::super::document::{Document, Event, Scenario};
 use super::{Fact, overview};
-use crate::record::EventAction;
+use crate::record::{EventAction, Pauses};
 use crate::text::flow::glued;
 use crate::units::human;
 
@@ -147,17 +149,12 @@ pub(super) fn pauses_of_each(scenarios: &[Scenario]) -> Option<Fact> {
 
 /// For how long of its measured time a scenario was paused.
 fn paused_s(scenario: &Scenario) -> f64 {
-    let end = scenario.duration_s;
-    let at = |event: &Event| event.done_s.unwrap_or_default().min(end);
-    let (mut sum, mut since) = (0.0, None);
-    for event in &scenario.events {
-        match event.action {
-            EventAction::Pause => since = since.or(Some(at(event))),
-            EventAction::Resume => sum += since.take().map_or(0.0, |since| at(event) - since),
-            _ => {}
-        }
-    }
-    sum + since.map_or(0.0, |since| end - since)
+    let told = scenario.events.iter().filter_map(|it| {
+        let at = it.done_s.or(it.done_before_s.map(|_| 0.0))?;
+        Some((it.action, Duration::try_from_secs_f64(at).ok()?))
+    });
+    let length = Duration::try_from_secs_f64(scenario.duration_s).unwrap_or_default();
+    Pauses::told(told).within(length).as_secs_f64()
 }
 
 fn seconds(s: f64) -> String {
@@ -281,6 +278,7 @@ mod tests {
 
     #[test_case(&[("pause", 10.0), ("resume", 15.0)] => Some("5 s of pauses included".to_owned()))]
     #[test_case(&[("pause", 10.0), ("resume", 15.0), ("pause", 55.0)] => Some("10 s of pauses included".to_owned()); "to the end")]
+    #[test_case(&[("pause", 10.0), ("pause", 11.0), ("resume", 15.0), ("resume", 17.0)] => Some("7 s of pauses included".to_owned()); "of two processes")]
     #[test_case(&[("pause", 61.0)] => None; "after the end")]
     #[test_case(&[("rate", 10.0)] => None; "no pause")]
     fn pauses_are_told_of(events: &[(&str, f64)]) -> Option<String> {

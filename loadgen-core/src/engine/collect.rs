@@ -445,8 +445,8 @@ impl Collector {
                 .last_tick
                 .saturating_sub(scenario.timeline.measure_from);
             let elapsed = Duration::from_nanos(elapsed);
-            let pauses = pauses(place);
-            scenario.merger.look(elapsed, measured.as_secs(), &pauses);
+            let seconds = measured.as_secs();
+            scenario.merger.look(elapsed, seconds, || pauses(place));
             // What happened in a warm-up is not in the interval; neither is its time.
             let measure_from = scenario.timeline.measure_from;
             if scenario.last_tick > measure_from {

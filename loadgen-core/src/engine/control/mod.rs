@@ -84,12 +84,9 @@ impl Control {
 
     /// The run's load begins at `start`.
     pub(super) fn begin(&self, clock: Clock, start: Nanos, scenarios: &[Steered]) {
-        let alike = |name: &str| scenarios.iter().filter(|it| it.spec.name == name).count();
-        let scenes = scenarios.iter().map(|it| {
-            let is_alone = alike(&it.spec.name) == 1;
-            Scene::new(it, is_alone, start)
-        });
-        self.state().under_way = Some((clock, scenes.collect()));
+        let scenes = scenarios.iter();
+        let scenes = scenes.map(|it| Scene::new(it, scenarios, start)).collect();
+        self.state().under_way = Some((clock, scenes));
     }
 
     /// Has the run do it, in all the scenarios that it is about or in none. What was done and when, in words. A rate

@@ -44,14 +44,12 @@ pub(super) struct Deed {
 }
 
 impl Scene {
-    /// Of a run whose load begins at `start`. One that is not alone with its name has its protocol behind it.
-    pub(super) fn new(steered: &Steered, is_alone: bool, start: Nanos) -> Self {
+    /// Of a run of all these, whose load begins at `start`.
+    pub(super) fn new(steered: &Steered, all: &[Steered], start: Nanos) -> Self {
         let ScenarioSpec { name, protocol, .. } = &*steered.spec;
+        let names = all.iter().map(|it| it.spec.name.as_str());
         Self {
-            name: match is_alone {
-                true => name.clone(),
-                false => format!("{name} {protocol}"),
-            },
+            name: text::title(name, protocol, names),
             spec: Arc::clone(&steered.spec),
             timeline: Timeline::new(&steered.spec, start),
             steering: Arc::clone(&steered.steering),

@@ -220,8 +220,8 @@ impl ScenarioRecord {
         })
     }
 
-    /// Adds what was done to servers, in the order in which it was: all of it, since whoever does it is bounded, the
-    /// plan as well as those who change a run.
+    /// Adds what was done to servers, in the order in which it was: all of it, since the plan is bounded, and so are those
+    /// who change a run; a program with a [`Marker`](crate::engine::Marker) has to keep to a bound of its own.
     pub(crate) fn happened(&mut self, events: impl IntoIterator<Item = EventRecord>) {
         self.events.extend(events);
         self.events.sort_by_key(|it| it.done.or(it.planned));

@@ -330,8 +330,17 @@ impl Merger {
 
     /// Says how much has been measured, and looks at the windows that lie within so many whole seconds of
     /// the load, in which there were these pauses.
-    pub(crate) fn look(&mut self, elapsed: Duration, seconds: u64, pauses: &Pauses) {
+    pub(crate) fn look(
+        &mut self,
+        elapsed: Duration,
+        seconds: u64,
+        pauses: impl FnOnce() -> Pauses,
+    ) {
         self.total.elapsed = elapsed;
+        if self.watchers.is_empty() {
+            return;
+        }
+        let pauses = pauses();
         let looked = self.watchers.iter_mut().map(|watcher| {
             watcher.look(seconds, pauses.clone());
             watcher.found()

@@ -12,18 +12,41 @@ pub(crate) struct Pauses(Vec<Range<Duration>>);
 impl Pauses {
     /// Those among events of a scenario, in the order in which they were told.
     pub(crate) fn among(events: &[EventRecord]) -> Self {
+        let events = events.iter();
+        Self::told(events.filter_map(|it| Some((it.action, it.holds_from()?))))
+    }
+
+    /// Those of what was told when, in that order. Of several processes, each of which was paused and resumed, a pause
+    /// lasts until the last one goes on.
+    pub(crate) fn told(events: impl IntoIterator<Item = (EventAction, Duration)>) -> Self {
         let mut pauses: Vec<Range<Duration>> = Vec::new();
-        for event in events {
-            let Some(at) = event.holds_from() else {
-                continue;
-            };
-            match event.action {
-                EventAction::Pause => pauses.push(at..Duration::MAX),
-                EventAction::Resume => pauses.iter_mut().for_each(|it| it.end = it.end.min(at)),
+        let mut paused = 0_u32;
+        for (action, at) in events {
+            match action {
+                EventAction::Pause => {
+                    if paused == 0 {
+                        pauses.push(at..Duration::MAX);
+                    }
+                    paused += 1;
+                }
+                EventAction::Resume => {
+                    paused = paused.saturating_sub(1);
+                    if let (0, Some(last)) = (paused, pauses.last_mut()) {
+                        last.end = last.end.min(at);
+                    }
+                }
                 _ => {}
             }
         }
         Self(pauses)
+    }
+
+    /// How much of so much time, from where measuring begins, they were of a single scenario.
+    #[cfg(feature = "text")]
+    pub(crate) fn within(&self, length: Duration) -> Duration {
+        let each = self.0.iter();
+        each.map(|it| it.end.min(length).saturating_sub(it.start))
+            .sum()
     }
 
     /// Adds those of a scenario whose seconds are those here so much later.
@@ -44,6 +67,22 @@ impl Pauses {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Merged, their events stand in the order of their times.
+    #[test]
+    fn of_several_processes_last_until_all_go_on() {
+        use EventAction::{Pause, Resume};
+        let told = [
+            (Pause, 10),
+            (Pause, 11),
+            (Resume, 15),
+            (Resume, 17),
+            (Pause, 55),
+        ];
+        let pauses = Pauses::told(told.map(|(action, s)| (action, Duration::from_secs(s))));
+        let met = [9, 10, 16, 17, 60].map(|from_s| pauses.meet(from_s, 1));
+        assert_eq!(met, [false, true, true, false, true]);
+    }
 
     #[test]
     fn last_until_they_are_ended() {

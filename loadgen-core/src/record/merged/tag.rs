@@ -139,6 +139,9 @@ impl TagMerger {
 
     /// Looks at the windows that lie within so many whole seconds; of each scenario these are the pauses.
     pub(crate) fn look(&mut self, seconds: u64, of_scenario: impl Fn(usize) -> Pauses) {
+        if self.watchers.is_empty() {
+            return;
+        }
         let mut pauses = Pauses::default();
         for member in &self.record.members {
             pauses.add(of_scenario(member.scenario), member.from.as_secs());

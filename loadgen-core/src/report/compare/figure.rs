@@ -60,8 +60,21 @@ pub(super) fn figure(scenario: &Scenario, metric: &Metric) -> Option<Figure> {
     }
 }
 
+/// How many samples of what a percentile is of the run with the most has, and how many that needs; nothing where they
+/// are enough.
+pub(super) fn too_few<'a>(
+    runs: impl IntoIterator<Item = &'a Scenario>,
+    metric: &Metric,
+) -> Option<[u64; 2]> {
+    let runs = runs.into_iter();
+    let most = runs
+        .filter_map(|it| samples(it, metric))
+        .max_by_key(|[has, _]| *has);
+    most.filter(|[has, needed]| has < needed)
+}
+
 /// How many samples a run has of what a percentile is of, and how many that needs.
-pub(super) fn samples(scenario: &Scenario, metric: &Metric) -> Option<[u64; 2]> {
+fn samples(scenario: &Scenario, metric: &Metric) -> Option<[u64; 2]> {
     let (times, asked) = match metric {
         Metric::Series(Series::ResponseTime, asked) => (&scenario.response_time_us, asked),
         Metric::Series(Series::ServiceTime, asked) => (&scenario.service_time_us, asked),

@@ -1,6 +1,5 @@
 //! What became of limits on changes.
 
-use super::super::document::Scenario;
 use super::comparison::{Compared, ComparedScenario, LimitResult, LimitVerdict, ToldFrom};
 use super::judge::FEWEST_RUNS;
 use super::{Common, CompareError, figure};
@@ -69,13 +68,10 @@ pub(super) fn refuse_unmeasured(
         None => Ok(()),
         Some(limit) => {
             let scenarios = common.iter().filter(|it| is_for(limit, it.name));
-            let runs = scenarios.flat_map(|it| &it.base);
-            let samples = runs.filter_map(|it| figure::samples(it, limit.metric()));
+            let runs = scenarios.flat_map(|it| it.base.iter().copied());
             Err(CompareError::Unmeasured {
                 limit: limit.to_string(),
-                samples: samples
-                    .max_by_key(|[has, _]| *has)
-                    .filter(|[has, needed]| has < needed),
+                samples: figure::too_few(runs, limit.metric()),
             })
         }
     }
@@ -104,7 +100,7 @@ pub(super) fn results(
         let of = of.filter_map(|scenario| {
             let compared = scenario.all_figures().find(|it| it.metric == metric)?;
             let common = common.iter().filter(|it| it.name == scenario.name);
-            let needed = requests_needed(limit, common);
+            let needed = samples_needed(limit, common);
             Some(result(limit, scenario, compared, within, needed))
         });
         let results: Vec<LimitResult> = of.collect();
@@ -115,7 +111,7 @@ pub(super) fn results(
                 scenario: None,
                 unit: figure::unit(limit.metric()),
                 change: None,
-                requests_needed: requests_needed(
+                samples_needed: samples_needed(
                     limit,
                     common.iter().filter(|it| is_for(limit, it.name)),
                 ),
@@ -126,20 +122,14 @@ pub(super) fn results(
     each.collect()
 }
 
-/// How many requests a run takes to have the figure, where all runs of one side have had fewer.
-fn requests_needed<'a>(
+/// How many samples a run takes to have the figure, where all runs of one side have had fewer.
+fn samples_needed<'a>(
     limit: &ChangeLimit,
     common: impl Iterator<Item = &'a Common<'a>>,
 ) -> Option<u64> {
-    let of_side = |runs: &[&Scenario]| {
-        let samples = runs
-            .iter()
-            .filter_map(|it| figure::samples(it, limit.metric()));
-        let [most, needed] = samples.max_by_key(|[has, _]| *has)?;
-        (most < needed).then_some(needed)
-    };
     let mut sides = common.flat_map(|it| [&it.base, &it.new]);
-    sides.find_map(|it| of_side(it))
+    let too_few = sides.find_map(|it| figure::too_few(it.iter().copied(), limit.metric()));
+    too_few.map(|[_, needed]| needed)
 }
 
 fn result(
@@ -147,14 +137,14 @@ fn result(
     scenario: &ComparedScenario,
     compared: &Compared,
     within: f64,
-    requests_needed: Option<u64>,
+    samples_needed: Option<u64>,
 ) -> LimitResult {
     LimitResult {
         expression: limit.to_string(),
         scenario: Some(scenario.name.clone()),
         unit: compared.unit,
         change: compared.change,
-        requests_needed,
+        samples_needed,
         verdict: verdict(limit, compared, within),
     }
 }

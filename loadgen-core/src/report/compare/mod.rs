@@ -153,7 +153,7 @@ fn lacking(samples: Option<[u64; 2]>) -> String {
     let of = |[has, needs]: [u64; 2]| {
         format!(
             "; it takes {} at least, and the run with the most has {}",
-            counted(needs, "request"),
+            counted(needs, "sample"),
             count(has)
         )
     };

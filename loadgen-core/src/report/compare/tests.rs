@@ -412,9 +412,9 @@ fn a_limit_on_what_too_few_samples_tell_says_how_many_it_takes() {
         ..CompareOptions::default()
     };
     let comparison = compared(&with_p99(1, &TEN), &with_p99(11, &TEN), &options).unwrap();
-    assert_eq!(comparison.limits[0].requests_needed, Some(10_000));
+    assert_eq!(comparison.limits[0].samples_needed, Some(10_000));
     let text = comparison.text(crate::report::TextOptions::default());
-    let told = "a run that has it takes 10,000 requests";
+    let told = "a run that has it takes 10,000 samples";
     assert!(
         text.split_whitespace()
             .collect::<Vec<_>>()

@@ -25,6 +25,7 @@ use super::document::{Expectation, Status, ThresholdResult, Verdict};
 use super::phrase::span;
 use super::worker_load::{Surroundings, WorkerLoad};
 use crate::record::{RunRecord, ScenarioRecord};
+use crate::text;
 use crate::units::human::counted;
 use alike::Alike;
 use pressure::Pressure;
@@ -106,14 +107,8 @@ pub(super) fn verdict_on(
 
 /// What sentences call a scenario: its name, and its protocol where several have that name.
 fn title(scenario: &ScenarioRecord, record: &RunRecord) -> String {
-    let alike = record
-        .scenarios
-        .iter()
-        .filter(|it| it.name == scenario.name);
-    match alike.count() {
-        0 | 1 => scenario.name.clone(),
-        _ => format!("{} {}", scenario.name, scenario.protocol),
-    }
+    let names = record.scenarios.iter().map(|it| it.name.as_str());
+    text::title(&scenario.name, &scenario.protocol, names)
 }
 
 /// A scenario's record, and what sentences call it.

@@ -303,8 +303,8 @@ fn limit(result: &LimitResult) -> Condition {
             format!("{changed}: undecided, chance may have it on either side")
         }
         LimitVerdict::Untold if changed.is_empty() => {
-            let needed = result.requests_needed.map(|it| {
-                let needed = human::counted(it, "request");
+            let needed = result.samples_needed.map(|it| {
+                let needed = human::counted(it, "sample");
                 format!("; a run that has it takes {needed} at least")
             });
             format!(

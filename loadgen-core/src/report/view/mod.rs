@@ -28,7 +28,7 @@ pub(super) use self::balance::Bars;
 pub(super) use self::balance::Picture;
 pub(super) use self::checks::Checks;
 pub(super) use self::comparison::{ComparisonView, of_spread};
-pub(super) use self::overview::title;
+pub(super) use self::overview::spoken;
 #[cfg(feature = "page")]
 pub(crate) use self::page::Progress;
 #[cfg(feature = "page")]
@@ -367,12 +367,15 @@ impl View {
         };
         Self {
             headline: Headline::of(document),
-            overview,
-            sections,
-            run: by_hand::list(document)
+            run: overview
+                .as_ref()
+                .and_then(|_| by_hand::pauses_of_each(scenarios))
                 .into_iter()
+                .chain(by_hand::list(document))
                 .chain([generator::fact(document)])
                 .collect(),
+            overview,
+            sections,
         }
     }
 }

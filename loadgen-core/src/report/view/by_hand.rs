@@ -259,7 +259,7 @@ mod tests {
         let mut both = document(&[&first, &second]);
         both.scenarios[0].measured_from_s = 5.0;
         both.scenarios[1].measured_from_s = 20.05;
-        let expected = "pause at 18 s, resume at 19 s, note `why` at 20 s in s0, note `so` at 21.05 s in s1; \
+        let expected = "pause at 18 s, resume at 19 s, note `why` at 20 s in s0, note `so` at 21.1 s in s1; \
                         times count from the start of the run";
         assert_eq!(told(&both).as_deref(), Some(expected));
     }

@@ -479,7 +479,7 @@ fn what_is_over_takes_no_marks() {
             control,
             r#"{"change": "note", "text": "late", "scenario": "short"}"#,
         );
-        assert_eq!(why, "`short` is over");
+        assert_eq!(why, "`short` is over: a note is set while it is measured");
         tell(control, r#"{"change": "stop"}"#);
     });
     let events = record.scenarios.iter().map(|it| it.events.len());
@@ -817,7 +817,7 @@ fn a_run_that_is_over_takes_nothing() {
     let control = run.control();
     assert_eq!(
         refusal(&control, r#"{"change": "pause"}"#),
-        "the load has not begun"
+        "the load has not begun; try again once it has"
     );
     assert_eq!(control.standing(), []);
     let run = run.scenario(ScenarioSpec::new("s", open(10.0, 100)), |_| Busy::default());

@@ -9,6 +9,7 @@ mod compare;
 mod each;
 mod history;
 mod init;
+mod meant;
 mod report;
 mod run;
 mod serve;
@@ -36,6 +37,7 @@ pub(crate) use self::compare::{CompareArgs, CompareFlags};
 pub(crate) use self::each::TargetFlags;
 pub(crate) use self::history::HistoryArgs;
 pub(crate) use self::init::InitArgs;
+pub(crate) use self::meant::meant;
 pub(crate) use self::report::ReportArgs;
 pub(crate) use self::run::{RunArgs, RunCommand, WhatArgs};
 pub(crate) use self::serve::{
@@ -65,7 +67,14 @@ impl Args {
     /// What stands on the command line. Where that makes no sense the process ends, and says so without
     /// the passwords that an address may have.
     pub(crate) fn given() -> Self {
-        Self::try_parse().unwrap_or_else(|error| without_secrets(error).exit())
+        Self::try_parse().unwrap_or_else(|error| {
+            let mut error = without_secrets(error);
+            if let Some(meant) = meant() {
+                let tip = ContextValue::StyledStrs(vec![meant.into()]);
+                error.insert(ContextKind::Suggested, tip);
+            }
+            error.exit()
+        })
     }
 }
 

@@ -9,6 +9,7 @@ use loadgen_core::driver::grpc::DescribeError;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use crate::ad_hoc::AdHocError;
+use crate::args;
 use crate::backend::ServerError;
 use crate::commands::ClientError;
 use crate::comparing::ComparingError;
@@ -120,6 +121,12 @@ impl Error {
                 text.push_str(&cause_text);
             }
             source = cause.source();
+        }
+        // A word that was to be a flag's value has been taken for a file.
+        if let Self::Load(LoadError::Read { .. }) | Self::Comparing(_) = self
+            && let Some(meant) = args::meant()
+        {
+            text.push_str(&format!("; {meant}"));
         }
         screen::note(text);
     }

@@ -56,7 +56,8 @@ pub(crate) fn run(
     }
     let ran = carry_out(settings, ui, signals, screen, may_begin);
     if let (Some(ui), Err(error)) = (ui, &ran) {
-        ui.fail(&error.to_string());
+        let is_stopped = matches!(error, RunError::StoppedEarly);
+        ui.fail(&error.to_string(), is_stopped);
     }
     ran
 }
@@ -119,7 +120,9 @@ fn carry_out(
     let stopped = stopped || record.stopped;
     let document = conclude::document(context, &record, sinks.conclude(screen));
     if let Some(ui) = ui {
-        ui.conclude(&document);
+        let documents = settings.outputs.iter().filter(|it| it.is_document());
+        let files = documents.map(|it| it.path.display().to_string()).collect();
+        ui.conclude(&document, files);
     }
     backend.say(screen);
     sinks.judged(&document);

@@ -100,9 +100,26 @@ impl Screen {
     }
 }
 
-/// Prints a line on standard error that stays, also for who asked for quiet.
+/// Prints a line on standard error that stays, also for who asked for quiet. A terminal would wrap one that is too
+/// long within words.
 pub(crate) fn note(line: impl fmt::Display) {
-    stderr::line(shown(&line.to_string()));
+    let shown = shown(&line.to_string());
+    let columns = io::stderr().is_terminal().then(|| terminal::of_stderr().0);
+    stderr::line(match columns {
+        None => shown,
+        Some(columns) => fitted(&shown, columns),
+    });
+}
+
+/// Each line of a text in so many columns.
+fn fitted(text: &str, columns: usize) -> String {
+    let lines = text
+        .split('\n')
+        .flat_map(|line| match flow::columns(line) > columns {
+            true => flow::wrapped(line, columns),
+            false => vec![line.to_owned()],
+        });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Lines that do not wrap: each is cut to the width.
@@ -233,6 +250,23 @@ mod tests {
         terminal.write(&redrawing(&[]));
         terminal.write("PASS\n");
         assert_eq!(terminal.seen(), [before, vec!["PASS".to_owned()]].concat());
+    }
+
+    /// Within words a terminal wraps by itself.
+    #[test]
+    fn what_stays_ends_its_lines_at_blanks() {
+        let mut terminal = Emulator::new();
+        terminal.write(&drawn(0, 40));
+        let said =
+            "not done: `checkout` cannot have 9 users: expected 1 to 4, the most that its plan has";
+        terminal.write(&noting(&fitted(said, 40)));
+        let expected = [
+            "not done: `checkout` cannot have 9",
+            "  users: expected 1 to 4, the most that",
+            "  its plan has",
+        ];
+        assert_eq!(terminal.seen(), expected);
+        assert_eq!(fitted("as it\n  is", 40), "as it\n  is");
     }
 
     #[test]

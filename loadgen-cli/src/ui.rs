@@ -12,7 +12,7 @@ mod viewer;
 
 use std::mem;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use loadgen_core::engine::{Event, Run};
@@ -32,6 +32,8 @@ use crate::settings::UiSettings;
 #[derive(Debug)]
 pub(crate) struct Ui {
     shared: Arc<Shared>,
+    /// What a person should know of it, until it is said.
+    notices: Mutex<Vec<String>>,
     /// What says of a run that it could not begin, until it does.
     before: Mutex<Option<Box<Dashboard>>>,
     to_server: UnboundedSender<Told>,
@@ -39,7 +41,8 @@ pub(crate) struct Ui {
 }
 
 impl Ui {
-    /// Opens the page where the settings ask for it, and says where it is, also to who asked for quiet.
+    /// Opens the page where the settings ask for it. Where it is is said once a run is about to connect: what is
+    /// refused before that is nothing to look at.
     ///
     /// # Errors
     /// When the address cannot be listened on, or others could reach it and nobody has said that they may.
@@ -52,9 +55,7 @@ impl Ui {
         let address = listener.local_addr().map_err(failed)?;
         let is_public = !address.ip().to_canonical().is_loopback();
         let access = Access::new(is_public, &settings.address).map_err(failed)?;
-        for line in notices(address, is_public, &access) {
-            screen::note(line);
-        }
+        let notices = notices(address, is_public, &access);
         let shared = Arc::new(Shared::new(access));
         let (server, to_server) = server::prepare(listener, Arc::clone(&shared)).map_err(failed)?;
         let server = thread::Builder::new()
@@ -63,6 +64,7 @@ impl Ui {
             .map_err(failed)?;
         Ok(Some(Self {
             shared,
+            notices: Mutex::new(notices),
             before: Mutex::default(),
             to_server,
             server: Some(server),
@@ -75,8 +77,8 @@ impl Ui {
         self.put_before(Some(Box::new(dashboard)));
     }
 
-    /// From now on the page is that of this run. Has it hear what the run tells.
-    /// It can be steered from there; what it was told is said on `screen`.
+    /// From now on the page is that of this run. Has it hear what the run tells, and says where it is, also to who
+    /// asked for quiet. The run can be steered from there; what it was told is said on `screen`.
     pub(crate) fn listen(
         &self,
         run: Run,
@@ -92,6 +94,8 @@ impl Ui {
             screen: screen.clone(),
         };
         self.tell(Told::Run(Box::new(dashboard), Some(steered)));
+        let notices = mem::take(&mut *self.notices());
+        notices.into_iter().for_each(screen::note);
         let shared = Arc::clone(&self.shared);
         let to_server = self.to_server.clone();
         run.listen(move |event: &Event<'_>| {
@@ -105,17 +109,26 @@ impl Ui {
         })
     }
 
-    /// The page becomes the report of the run.
-    pub(crate) fn conclude(&self, document: &Document) {
-        self.tell(Told::Over(Box::new(document.clone())));
+    /// The page becomes the report of the run, whose result goes to these files.
+    pub(crate) fn conclude(&self, document: &Document, files: Vec<String>) {
+        self.tell(Told::Over(Box::new(document.clone()), files));
     }
 
-    /// The run has no result, or something failed after it had one.
-    pub(crate) fn fail(&self, why: &str) {
+    /// The run has no result, which somebody stopped or not, or something failed after it had one. Where nobody was told
+    /// where to look, nobody is told that.
+    pub(crate) fn fail(&self, why: &str, is_stopped: bool) {
+        if !self.notices().is_empty() {
+            return;
+        }
         if let Some(dashboard) = self.put_before(None) {
             self.tell(Told::Run(dashboard, None));
         }
-        self.tell(Told::Failed(why.to_owned()));
+        let why = why.to_owned();
+        self.tell(Told::Failed { why, is_stopped });
+    }
+
+    fn notices(&self) -> MutexGuard<'_, Vec<String>> {
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn put_before(&self, dashboard: Option<Box<Dashboard>>) -> Option<Box<Dashboard>> {

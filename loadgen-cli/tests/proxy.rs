@@ -63,26 +63,27 @@ impl Proxy {
     }
 }
 
-/// The median response time of calls to this address, in microseconds.
-fn median_us(address: &str) -> f64 {
+/// The shortest response time of calls to this address, in microseconds. Whatever else the machine does
+/// makes calls longer and none shorter.
+fn shortest_us(address: &str) -> f64 {
     let call = ["grpc", address, "loadgen.v1.Greeter/Hello", "-n", "40"];
     let said = say(&[&call[..], &["-c", "1", "--json", "--quiet"]].concat());
     assert_eq!(said.code, Some(0), "{said:?}");
     let document = said.json();
-    let median: &Value = &document["scenarios"][0]["response_time_us"]["p50"];
-    median
+    let shortest: &Value = &document["scenarios"][0]["response_time_us"]["min"];
+    shortest
         .as_f64()
-        .unwrap_or_else(|| panic!("no median: {document}"))
+        .unwrap_or_else(|| panic!("no shortest: {document}"))
 }
 
 #[test]
 fn a_run_sees_the_latency_that_is_added() {
     let server = Server::start(&["--id", "blue"]);
     let proxy = Proxy::start(&server.address, &[]);
-    let before = median_us(&proxy.address);
+    let before = shortest_us(&proxy.address);
     let changed = proxy.ask("PATCH", "/faults", r#"{"latency": {"up": "50ms"}}"#);
     assert!(changed.starts_with("HTTP/1.1 200 "), "{changed}");
-    let added = median_us(&proxy.address) - before;
+    let added = shortest_us(&proxy.address) - before;
     assert!((48_000.0..=52_000.0).contains(&added), "{added}");
     let counts = proxy.ask("GET", "/connections", "");
     assert!(counts.contains(r#""accepted": 2"#), "{counts}");

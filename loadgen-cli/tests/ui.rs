@@ -158,6 +158,35 @@ fn an_address_that_does_not_do_ends_it_before_anything_starts(address: &str, err
     assert!(!said.stderr.contains("embedded"), "{said:?}");
 }
 
+#[test_case(&["--baseline", "no-such.json"], "no-such.json"; "no baseline")]
+#[test_case(&["--set", r#"scenarios.hello_light.thresholds=["response_time.p99 <"]"#], "response_time.p99 <"; "a bad threshold")]
+#[test_case(&["--out", "json=/no/such/folder/r.json"], "/no/such/folder"; "nowhere to write")]
+#[test_case(&["--statsd", "no.such.host.invalid:1"], "no.such.host.invalid"; "nowhere to send")]
+fn what_is_refused_before_the_load_is_shown_nowhere(flags: &[&str], error: &str) {
+    let said = run(&[&["--ui=0"], flags].concat());
+    assert_ne!(said.code, Some(0), "{said:?}");
+    assert!(said.stderr.contains(error), "{said:?}");
+    assert!(!said.stderr.contains("the run is shown"), "{said:?}");
+}
+
+/// Whoever opens the address that was just printed finds out.
+#[test]
+fn nobody_reachable_is_said_to_whoever_comes() {
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap();
+    let target = nobody.local_addr().unwrap().to_string();
+    drop(nobody);
+    let run = Shown::start(&["-s", "hello_light", "--target", &target, "-n", "50"]);
+    let mut viewer = run.look();
+    viewer.until(|it| it.phase() == "failed");
+    assert!(viewer.header.contains("NOT RUN"), "{}", viewer.header);
+    let why = "no target could be reached";
+    assert!(viewer.header.contains(why), "{}", viewer.header);
+    drop(viewer);
+    let (code, said) = run.finish();
+    assert_eq!(code, Some(101), "{said}");
+    assert!(said.contains(why), "{said}");
+}
+
 #[test]
 fn an_address_that_is_not_here_cannot_be_listened_on() {
     let said = run(&["--ui=192.0.2.1:0", "--ui-insecure"]);
@@ -178,8 +207,10 @@ fn without_tls_others_are_warned_of() {
         .lines()
         .filter(|it| it.starts_with("WARNING: 0.0.0.0:"));
     assert_eq!(warnings.count(), 1, "{said:?}");
-    let printed = said.stderr.lines().next().unwrap();
-    let url = printed.strip_prefix("the run is shown at http://").unwrap();
+    let mut printed = said.stderr.lines();
+    let url = printed
+        .find_map(|it| it.strip_prefix("the run is shown at http://"))
+        .unwrap();
     assert!(
         !url.starts_with("0.0.0.0") && !url.starts_with(':'),
         "nobody can open {url}"

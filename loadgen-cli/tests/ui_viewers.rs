@@ -307,13 +307,13 @@ fn the_run_does_what_it_is_told_and_says_why_it_does_not() {
         (json!({"change": "paus"}), "did you mean `pause`?"),
         (
             json!({"change": "users", "users": 3}),
-            "has an open load model",
+            "has no number of users: it is an open model",
         ),
         (
             json!({"change": "rate", "rate": "fast"}),
             "`fast` is not a rate",
         ),
-        (json!("pause"), "a change is an object of JSON"),
+        (json!("pause"), "expected an object of JSON"),
     ] {
         let answer = viewer.change(&change);
         let refused = answer["refused"]
@@ -358,6 +358,8 @@ fn the_run_does_what_it_is_told_and_says_why_it_does_not() {
 
 #[test]
 fn each_of_repeated_runs_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = format!("json={}", folder.path().join("r.json").display());
     let run = Shown::start(&[
         "-s",
         "hello_light",
@@ -367,9 +369,12 @@ fn each_of_repeated_runs_is_shown() {
         "3s",
         "--repeat",
         "2",
+        "--out",
+        &out,
     ]);
     let mut viewer = run.look();
     let mut reports = Vec::new();
+    let mut late = None;
     loop {
         if viewer.take().is_some() {
             break;
@@ -383,9 +388,22 @@ fn each_of_repeated_runs_is_shown() {
         if viewer.phase() == "over" && reports.last() != viewer.runs.last() {
             reports.extend(viewer.runs.last().cloned());
         }
+        if viewer.runs.len() == 2 && late.is_none() {
+            assert!(viewer.phase() != "over");
+            late = Some(run.look());
+        }
     }
     assert_eq!(reports.len(), 2);
     assert_eq!(reports, viewer.runs);
+    // Whoever loads the page then is told where the first one's report lies.
+    let mut late = late.expect("the second one was seen to begin");
+    while late.take().is_none() {}
+    assert_eq!(late.runs, reports[1..]);
+    let first = folder.path().join("r.1.json");
+    let earlier = json!([{"run": reports[0], "files": [first.display().to_string()]}]);
+    assert_eq!((&late.earlier, &viewer.earlier), (&earlier, &earlier));
+    let document: Value = serde_json::from_str(&fs::read_to_string(first).unwrap()).unwrap();
+    assert_eq!(document["run"]["id"], reports[0]);
     let (code, _) = run.finish();
     assert!(code.is_some());
 }

@@ -34,6 +34,19 @@ pub fn is_hidden(c: char) -> bool {
         || u32::from(c) & 0xfffe == 0xfffe
 }
 
+/// What sentences call a scenario: its name, and its protocol where several of `all` have that name.
+pub(crate) fn title<'a>(
+    name: &str,
+    protocol: &str,
+    all: impl IntoIterator<Item = &'a str>,
+) -> String {
+    let alike = all.into_iter().filter(|it| *it == name);
+    match alike.count() {
+        0 | 1 => name.to_owned(),
+        _ => format!("{name} {protocol}"),
+    }
+}
+
 /// A text in one line: what would end the line, or is a tab, becomes a blank, and whatever else is
 /// hidden the replacement character.
 ///

@@ -1062,15 +1062,13 @@ fn who_waits_for_users_that_keep_theirs_is_told_apart(when_busy: WhenBusy) {
     let mut spec = spec(open(100.0, 300, 2).when_busy(when_busy));
     spec.lasting = true;
     spec.graceful_stop = Duration::from_millis(200);
+    // One that came while its worker itself was late would not be theirs, and a machine may be slow.
+    spec.late_after = Duration::from_secs(10);
     let record = run(spec, Busy::taking(10_000));
     let scenario = &record.scenarios[0];
     let dropped = check(scenario).dropped;
     assert_eq!((dropped, scenario.dropped_unanswered), (28, 0));
-    match when_busy {
-        WhenBusy::Queue => assert_eq!(scenario.dropped_kept, dropped),
-        // One that came while its worker itself was late is not theirs.
-        WhenBusy::Drop => assert!(scenario.dropped_kept * 10 >= dropped * 8),
-    }
+    assert_eq!(scenario.dropped_kept, dropped);
 }
 
 /// Each is as old as the time until the next user came free.

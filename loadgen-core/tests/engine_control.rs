@@ -8,7 +8,7 @@ use std::time::Duration;
 use loadgen_core::condition::Threshold;
 use loadgen_core::engine::{Change, Control, Options, Run, ScenarioSpec};
 use loadgen_core::outcome::{Failure, Outcome};
-use loadgen_core::record::{EventAction, RunRecord, ScenarioRecord};
+use loadgen_core::record::{EventAction, RunRecord, ScenarioRecord, TargetSwitch};
 use loadgen_core::schedule::{Load, Spacing, UserStage, WhenBusy};
 use loadgen_core::units::Rate;
 use loadgen_core::workload::{Iteration, UserId, Workload};
@@ -112,6 +112,12 @@ fn changed_run(
     for (spec, workload) in scenarios {
         run = run.scenario(spec, move |_| workload.clone());
     }
+    let record = steered(run, script);
+    record.scenarios.iter().for_each(check);
+    record
+}
+
+fn steered(run: Run, script: impl FnOnce(&Control) + Send) -> RunRecord {
     let (control, marker) = (run.control(), run.marker());
     thread::scope(|scope| {
         scope.spawn(move || {
@@ -122,11 +128,7 @@ fn changed_run(
             }
             script(&control);
         });
-        let record = run.execute().expect("the run begins");
-        for scenario in &record.scenarios {
-            check(scenario);
-        }
-        record
+        run.execute().expect("the run begins")
     })
 }
 
@@ -383,16 +385,17 @@ fn what_was_given_back_keeps_to_the_limit() {
 fn a_pause_keeps_nobody_who_may_not_start() {
     let busy = Busy {
         takes: Duration::from_millis(1),
-        first: Duration::from_millis(600),
+        first: Duration::from_millis(3_000),
         ..Busy::default()
     };
     let mut spec = ScenarioSpec::new("s", Load::closed(2).iterations(128));
     spec.most_iterations = Some(60);
     let mut is_over = false;
     let record = changed(spec, &busy, |control| {
-        rest(300);
+        // By then the other user has done what there is, on slow machines too.
+        rest(2_000);
         tell(control, r#"{"change": "pause"}"#);
-        rest(1_500);
+        rest(2_500);
         is_over = control.standing()[0].is_over;
         let _ = control.change(&Change::Stop { at_once: false });
     });
@@ -433,6 +436,35 @@ fn a_pause_trips_no_condition_over_windows() {
     assert_eq!(record.ledger.planned, 700, "it goes to its end");
 }
 
+/// The worst window is that of the pause, which decides nothing; one that is less bad and has none in it does.
+#[test]
+fn a_pause_hides_no_window_that_is_bad() {
+    let mut spec = ScenarioSpec::new("s", open(200.0, 30_000));
+    spec.tags = vec![("tier".to_owned(), "gold".to_owned())];
+    let conditions = ["throughput", "tags.tier.gold.throughput"];
+    let condition = |what| format!("{what} > 100/s over any 1s").parse::<Threshold>();
+    for (place, condition) in conditions.map(condition).into_iter().enumerate() {
+        let condition = condition.expect("a condition").aborting(Duration::ZERO);
+        let mut run = Run::new(Options::default().workers(2).seed(1));
+        let mut spec = spec.clone();
+        match place {
+            0 => spec.thresholds = vec![condition],
+            _ => run = run.thresholds(vec![condition]),
+        }
+        let run = run.scenario(spec, |_| Busy::default());
+        let record = steered(run, |control| {
+            rest(1_050);
+            tell(control, r#"{"change": "pause"}"#);
+            rest(850);
+            tell(control, r#"{"change": "rate", "rate": "50/s"}"#);
+            tell(control, r#"{"change": "resume"}"#);
+        });
+        let end = record.early_end.expect("it ends early");
+        assert!(end.at < Duration::from_secs(10), "{end:?}");
+        assert!((20.0..100.0).contains(&end.observed), "{end:?}");
+    }
+}
+
 #[test]
 fn what_is_over_takes_no_marks() {
     let scenarios = [("short", 200), ("long", 30_000)];
@@ -447,7 +479,7 @@ fn what_is_over_takes_no_marks() {
             control,
             r#"{"change": "note", "text": "late", "scenario": "short"}"#,
         );
-        assert_eq!(why, "`short` is over");
+        assert_eq!(why, "`short` is over: a note is set while it is measured");
         tell(control, r#"{"change": "stop"}"#);
     });
     let events = record.scenarios.iter().map(|it| it.events.len());
@@ -581,36 +613,36 @@ fn what_cannot_be_is_refused_with_what_can() {
             (r#"{"change": "rate", "rate": "fast"}"#, "`rate`: "),
             (
                 r#"{"change": "rate", "rate": "1/s", "scenario": "own"}"#,
-                "`own` has a closed load model without a `rate`",
+                "`own` has no rate: it is a closed model without `rate_limit`",
             ),
             (
                 r#"{"change": "users", "users": 3, "scenario": "checkout"}"#,
-                "`checkout` has an open load model, whose users come as arrivals need them; change `rate`",
+                "`checkout` has no number of users: it is an open model, which takes a user for each arrival; change `rate`",
             ),
             (
                 r#"{"change": "users", "users": 3, "scenario": "spread"}"#,
-                "`spread` can have 1 to 2 users",
+                "`spread` cannot have 3 users: expected 1 to 2, the most that its plan has",
             ),
             (
                 r#"{"change": "users", "users": 0, "scenario": "spread"}"#,
-                "to have nobody start, pause it",
+                "`spread` cannot have 0 users: expected 1 to 2, the most that its plan has; to have nobody start, pause it",
             ),
             (
                 r#"{"change": "users", "users": 1, "scenario": "each"}"#,
-                "it would not end while some rest",
+                "the run would not end while some rest; pause it",
             ),
             (
                 r#"{"change": "users", "users": 1.5}"#,
-                "`users` of `users` is a whole number, such as 20",
+                "`users` of `users`: expected a whole number from 1 on, such as 20",
             ),
-            (r#"{"change": "users"}"#, "`users` needs `users`"),
+            (r#"{"change": "users"}"#, "`users` needs the field `users`"),
             (
                 r#"{"change": "target", "target": "127.0.0.1:1", "on": false, "scenario": "own"}"#,
-                "`own` has a workload that decides by itself where it sends to",
+                "`own` has no targets that can be switched: its workload decides by itself where it sends",
             ),
             (
                 r#"{"change": "target", "target": "x", "on": false, "scenario": "checkout"}"#,
-                "`checkout` has no targets that it tells of",
+                "`checkout` has no targets that can be switched: its workload names none",
             ),
             (
                 r#"{"change": "target", "target": "127.0.0.1:12", "on": false, "scenario": "spread"}"#,
@@ -618,19 +650,19 @@ fn what_cannot_be_is_refused_with_what_can() {
             ),
             (
                 r#"{"change": "target", "target": "127.0.0.1:1", "on": true, "scenario": "spread"}"#,
-                "`spread` has `127.0.0.1:1` switched on already",
+                "`spread` sends to `127.0.0.1:1` already",
             ),
             (
                 r#"{"change": "target", "target": "127.0.0.1:1"}"#,
-                "`target` needs `on`",
+                "`target` needs the field `on`",
             ),
             (
                 r#"{"change": "target", "target": "127.0.0.1:1", "on": "no"}"#,
-                "`on` of `target` is true or false",
+                "`on` of `target`: expected true or false",
             ),
             (
                 r#"{"change": "note", "text": " "}"#,
-                "a note needs some text",
+                "the note is empty; write what happens",
             ),
             (
                 r#"{"change": "pause", "scenaro": "own"}"#,
@@ -642,11 +674,11 @@ fn what_cannot_be_is_refused_with_what_can() {
             ),
             (
                 r#"{"change": "halt"}"#,
-                "there is no change `halt`; it is one of `pause`, `resume`, `rate`, `users`, `target`, `note`, `stop`",
+                "there is no change `halt`; expected one of `pause`, `resume`, `rate`, `users`, `target`, `note`, `stop`",
             ),
-            (r#"{"pause": true}"#, "`change` is missing or no text"),
-            ("[]", "a change is an object of JSON"),
-            ("{", "a change is an object of JSON"),
+            (r#"{"pause": true}"#, "`change` is missing or not a text"),
+            ("[]", "expected an object of JSON"),
+            ("{", "expected an object of JSON"),
         ] {
             let said = refusal(control, change);
             assert!(said.contains(why), "{change}: {said}");
@@ -660,7 +692,9 @@ fn what_cannot_be_is_refused_with_what_can() {
             r#"{"change": "target", "target": "127.0.0.1:1", "on": false, "scenario": "spread"}"#,
         );
         assert!(
-            why.contains("`spread` would have no target left without `127.0.0.1:1`"),
+            why.contains(
+                "`spread` sends to no other target than `127.0.0.1:1`, which has to stay on"
+            ),
             "{why}"
         );
         let on: Vec<_> = control.standing()[1]
@@ -718,7 +752,12 @@ fn a_stop_is_an_event(at_once: bool) {
             control,
             &format!(r#"{{"change": "stop", "at_once": {at_once}}}"#),
         );
+        if !at_once {
+            let again = refusal(control, r#"{"change": "stop"}"#);
+            assert_eq!(again, "the run is stopping already");
+        }
     });
+    assert_eq!(record.events.len(), 1, "{:?}", record.events);
     assert_eq!(record.events[0].action, EventAction::Stop);
     assert_eq!(
         record.ledger.interrupted > 0,
@@ -747,16 +786,29 @@ fn what_was_told_is_ended_however_much_that_was() {
             r#"{"change": "rate", "rate": "1/s"}"#,
         ] {
             let why = refusal(control, refused);
-            assert!(why.contains("was told 1000 things already"), "{why}");
+            assert!(
+                why.contains("has had 1,000 changes and notes, and more are not recorded"),
+                "{why}"
+            );
         }
         assert_eq!(control.standing()[0].takes, ["resume", "target", "stop"]);
         tell(control, &target(true));
         tell(control, r#"{"change": "resume"}"#);
         let why = refusal(control, r#"{"change": "pause"}"#);
-        assert!(why.contains("was told 1000 things already"), "{why}");
+        assert!(
+            why.contains("has had 1,000 changes and notes, and more are not recorded"),
+            "{why}"
+        );
         tell(control, r#"{"change": "stop"}"#);
     });
-    assert_eq!(record.events.len(), 1_000);
+    let actions = record.events.iter().map(|it| it.action);
+    let ends = [EventAction::Resume, EventAction::Stop];
+    assert!(ends.iter().all(|end| actions.clone().any(|it| it == *end)));
+    assert_eq!(actions.count(), 1_003, "and all is on record");
+    let switched = record.events.iter().filter(|it| it.switched.is_some());
+    let switched: Vec<_> = switched.map(|it| it.switched.clone()).collect();
+    let switch = |on| Some(TargetSwitch::new("127.0.0.1:1", on));
+    assert_eq!(switched, [switch(false), switch(true)]);
 }
 
 #[test]
@@ -765,7 +817,7 @@ fn a_run_that_is_over_takes_nothing() {
     let control = run.control();
     assert_eq!(
         refusal(&control, r#"{"change": "pause"}"#),
-        "the load has not begun"
+        "the load has not begun; try again once it has"
     );
     assert_eq!(control.standing(), []);
     let run = run.scenario(ScenarioSpec::new("s", open(10.0, 100)), |_| Busy::default());

@@ -15,7 +15,7 @@ use std::thread;
 use std::time::Duration;
 
 use loadgen_backends::{
-    RunningServer, ServeError, ServerConfig, TcpOptions, start_grpc, start_http, start_tcp,
+    Delay, RunningServer, ServeError, ServerConfig, TcpOptions, start_grpc, start_http, start_tcp,
     start_websocket,
 };
 use loadgen_core::assemble;
@@ -125,7 +125,7 @@ fn a_target_that_is_off_gets_nothing_new_until_it_is_on(serve: Serve, fields: Va
         );
         switch(control, &servers[0], false).unwrap();
         let why = switch(control, &servers[1], false).unwrap_err();
-        assert!(why.contains("would have no target left"), "{why}");
+        assert!(why.contains("sends to no other target than"), "{why}");
         // What is under way ends first.
         rest(200);
         let before = [of(0), of(1)];
@@ -151,5 +151,58 @@ fn a_target_that_is_off_gets_nothing_new_until_it_is_on(serve: Serve, fields: Va
         .map(|it| it.effect)
         .collect();
     assert_eq!(switches, [EventEffect::Lasts, EventEffect::Ends]);
+    assert_eq!(record.connections.counts.dropped, 0);
+}
+
+/// Waits for what a quick machine does in a fraction of a second.
+fn until(holds: impl Fn() -> bool, what: &str) {
+    for _ in 0..400 {
+        if holds() {
+            return;
+        }
+        rest(50);
+    }
+    panic!("{what}");
+}
+
+/// Who is between two requests says good-bye to a target that is off; who waits for an answer gets it first.
+#[test]
+fn kept_connections_to_a_target_that_is_off_are_closed_and_no_request_is_cut() {
+    let slow = |mut config: ServerConfig| {
+        config.faults.delay = Some(Delay::fixed(Duration::from_millis(150)));
+        start_http(config)
+    };
+    let servers = [start(slow), start(slow)];
+    let users = 12;
+    let fields = json!({
+        "steps": [{ "http": { "path": "/hello" } }],
+        "load": { "closed": { "users": users, "duration": "60s", "think_time": "100ms" } },
+    });
+    let record = changed(&plan(&servers, fields), |control| {
+        let open = || {
+            let activities = servers.iter().map(|it| it.activity().unwrap());
+            activities.map(|it| it.connections_open).collect::<Vec<_>>()
+        };
+        let opened = || -> u64 {
+            let activities = servers.iter().map(|it| it.activity().unwrap());
+            activities.map(|it| it.connections_opened).sum()
+        };
+        assert_eq!(open(), [users / 2, users / 2], "each user has its own");
+        switch(control, &servers[0], false).unwrap();
+        until(|| open() == [0, users], "all are with the other");
+        assert_eq!(opened(), users + users / 2, "and were opened once");
+        switch(control, &servers[0], true).unwrap();
+        until(|| open() == [users / 2, users / 2], "each is back");
+        let _ = control.change(&Change::Stop { at_once: false });
+    });
+    let answered: u64 = servers.iter().map(requests).sum();
+    let ledger = &record.ledger;
+    assert!(ledger.completed >= users, "{ledger:?}");
+    // The server counts what it was there to the end of: what was cut would be on one side only.
+    assert_eq!(
+        (ledger.started, answered),
+        (ledger.completed + ledger.interrupted, ledger.completed)
+    );
+    assert_eq!(record.connections.counts.opened, 2 * users);
     assert_eq!(record.connections.counts.dropped, 0);
 }

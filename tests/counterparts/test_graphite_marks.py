@@ -10,12 +10,12 @@ from harness import LOADGEN, PATIENCE
 from receiver import Receiver
 
 
-# No answer can come within so short a time.
+# No answer can come within so short a time, however late the machine is.
 IMPOSSIBLE = {
     "name": "hello_light",
     "load": {"closed": {"users": 1, "iterations": 1}},
     "steps": [{"grpc": {"method": "loadgen.v1.Greeter/Hello", "message": {"name": "world"}}}],
-    "thresholds": ["response_time.max < 1us"],
+    "thresholds": ["service_time.max < 1us"],
 }
 
 
@@ -40,9 +40,12 @@ class Marks(unittest.TestCase):
         run = document["run"]["id"]
         self.assertEqual(start["what"], f"loadgen run {run} started: hello_light (grpc)")
         self.assertEqual(start["tags"], ["loadgen", "run-start", run, "team.load", "team:start"])
-        self.assertEqual(end["what"], f"loadgen run {run} ended: pass")
+        # On a machine that stands still for a moment it is no pass.
+        verdict = document["verdict"]["status"]
+        self.assertIn(verdict, ("pass", "invalid"))
+        self.assertEqual(end["what"], f"loadgen run {run} ended: {verdict}")
         self.assertEqual(
-            end["tags"], ["loadgen", "run-end", run, "team.load", "pass", "team:pass"]
+            end["tags"], ["loadgen", "run-end", run, "team.load", verdict, f"team:{verdict}"]
         )
         self.assertIn("hello_light (grpc): 200 completed, 0 failed", end["data"])
         self.assertTrue(before <= start["when"] <= end["when"] <= after, (start, end))

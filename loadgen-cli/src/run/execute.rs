@@ -5,19 +5,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use loadgen_core::condition::Threshold;
-use loadgen_core::engine::{self, Event, Run, Stopper};
+use loadgen_core::engine::{self, Event, Run};
 use loadgen_core::record::{EarlyEnd, RunRecord};
 use loadgen_core::report::Context;
+use loadgen_core::scenario::ScenarioPlan;
 
 use super::control::RunControl;
 use super::error::RunError;
-use super::events::{Events, Late};
+use super::events::{Events, Late, Restraint};
 use super::journal::Following;
 use super::keys;
 use crate::backend::Fleet;
 use crate::human;
 use crate::screen::Screen;
-use crate::screen::live::Live;
+use crate::screen::live::{Below, Live};
 use crate::settings::RunSettings;
 use crate::signals::Listener;
 use crate::sinks::Sinks;
@@ -41,57 +42,20 @@ pub(super) fn execute(
     signals: &Listener,
     screen: &Screen,
 ) -> Result<RunRecord, RunError> {
-    let scenarios = settings.plan.scenarios.iter();
-    let grace = scenarios.map(|it| it.graceful_stop).max();
+    let plan = &settings.plan;
+    let Listening { sinks, journal, ui } = listening;
+    let run = sinks.listen(assemble(settings, trace)?, screen);
+    let (run, below) = watched(run, journal, &plan.scenarios, screen);
+    let events = Events::wait(plan, fleet, &run.marker()).map_err(RunError::Event)?;
+    let grace = plan.scenarios.iter().map(|it| it.graceful_stop).max();
     let grace = grace.unwrap_or_default();
-    let mut run = listening.sinks.listen(assemble(settings, trace)?, screen);
-    if let Some(mut journal) = listening.journal {
-        run = run.listen(move |event: &Event<'_>| journal.hear(event));
-    }
-    let mut below = None;
-    if !screen.is_quiet() {
-        let mut live = Live::new(screen.clone(), &settings.plan.scenarios, run.control());
-        below = Some(live.below());
-        run = run.listen(move |event: &Event<'_>| live.hear(event));
-    }
-    let told = screen.clone();
-    run = run.listen(move |event: &Event<'_>| {
-        if let Event::Ending(end) = event {
-            told.say(&ending(end, grace));
-        }
-    });
-    let events = Events::wait(&settings.plan, fleet, &run.marker()).map_err(RunError::Event)?;
-    let restraint = events.restraint();
-    run = run.listen(move |event: &Event<'_>| {
-        if let Event::Ending(_) = event {
-            restraint.begin_no_more();
-        }
-    });
-    let begun = Arc::new(AtomicBool::new(false));
-    let begins = Arc::clone(&begun);
-    run = run.listen(move |event: &Event<'_>| {
-        if let Event::Connected = event {
-            begins.store(true, Ordering::Relaxed);
-        }
-    });
-    let granted = move || begun.load(Ordering::Relaxed).then_some(grace);
-    let for_control = granted.clone();
-    let notice = move || stopping(for_control());
+    let run = ending_early(run, grace, events.restraint(), screen);
+    let (mut run, granted) = granting(run, grace);
+    stop_on_signal(signals, &run, events.restraint(), granted.clone(), screen);
+    let notice = move || stopping(granted());
     let control = RunControl::new(run.control(), events.restraint(), notice);
-    let restraint = events.restraint();
-    let stops = move || {
-        restraint.begin_no_more();
-        stopping_by_signal(granted())
-    };
-    stop_on_signal(signals, run.stopper(), stops, screen.clone());
-    if let Some((ui, context)) = listening.ui {
-        run = ui.listen(
-            run,
-            control.clone(),
-            &settings.plan.scenarios,
-            context,
-            screen,
-        );
+    if let Some((ui, context)) = ui {
+        run = ui.listen(run, control.clone(), &plan.scenarios, context, screen);
     }
     let keys = below.and_then(|below| keys::listen(screen, below, control));
     let executed = run.execute();
@@ -105,6 +69,50 @@ pub(super) fn execute(
     })?;
     let was_stopped = signals.any() || record.stopped;
     Ok(with_late(record, late, was_stopped))
+}
+
+/// The run, with its journal and its view; and what is below that, where there is one.
+fn watched(
+    mut run: Run,
+    journal: Option<Following>,
+    scenarios: &[ScenarioPlan],
+    screen: &Screen,
+) -> (Run, Option<Below>) {
+    if let Some(mut journal) = journal {
+        run = run.listen(move |event: &Event<'_>| journal.hear(event));
+    }
+    if screen.is_quiet() {
+        return (run, None);
+    }
+    let mut live = Live::new(screen.clone(), scenarios, run.control());
+    let below = live.below();
+    (
+        run.listen(move |event: &Event<'_>| live.hear(event)),
+        Some(below),
+    )
+}
+
+/// The run; when a condition ends it, that is said and no event begins any more.
+fn ending_early(run: Run, grace: Duration, restraint: Restraint, screen: &Screen) -> Run {
+    let screen = screen.clone();
+    run.listen(move |event: &Event<'_>| {
+        if let Event::Ending(end) = event {
+            screen.say(&ending(end, grace));
+            restraint.begin_no_more();
+        }
+    })
+}
+
+/// The run, and how long what is under way may take where it is stopped now: there is nothing before its load.
+fn granting(run: Run, grace: Duration) -> (Run, impl Fn() -> Option<Duration> + Clone + use<>) {
+    let begun = Arc::new(AtomicBool::new(false));
+    let begins = Arc::clone(&begun);
+    let run = run.listen(move |event: &Event<'_>| {
+        if let Event::Connected = event {
+            begins.store(true, Ordering::Relaxed);
+        }
+    });
+    (run, move || begun.load(Ordering::Relaxed).then_some(grace))
 }
 
 /// The record with the events that the engine did not take any more. One that was not done, not undone or cut
@@ -154,18 +162,21 @@ fn assemble(settings: &RunSettings, trace: Option<Arc<Trace>>) -> Result<Run, Ru
     })
 }
 
-/// The first signal drains, and `notice` says what that means; the second cuts off; the third ends the
-/// process without a report.
+/// The first signal drains, and what that means is said; the second cuts off; the third ends the process without a
+/// report.
 fn stop_on_signal(
     signals: &Listener,
-    stopper: Stopper,
-    notice: impl Fn() -> String + Send + 'static,
-    screen: Screen,
+    run: &Run,
+    restraint: Restraint,
+    granted: impl Fn() -> Option<Duration> + Send + 'static,
+    screen: &Screen,
 ) {
+    let (stopper, screen) = (run.stopper(), screen.clone());
     signals.react(move |count| {
         let said = match count {
             1 => {
-                let notice = notice();
+                restraint.begin_no_more();
+                let notice = stopping_by_signal(granted());
                 stopper.drain();
                 notice
             }

@@ -20,7 +20,8 @@ pub(crate) fn redrawing(lines: &[String]) -> String {
     format!("\r{}\x1b[J{up}\r", lines.join(erased))
 }
 
-/// What makes a terminal show a line that stays in place of those drawn before.
-pub(crate) fn noting(line: &str) -> String {
-    format!("\r{line}\x1b[J\n")
+/// What makes a terminal show a line that stays, or several, in place of those drawn before.
+pub(crate) fn noting(lines: &str) -> String {
+    let lines = lines.replace('\n', "\x1b[K\n");
+    format!("\r{lines}\x1b[J\n")
 }

@@ -5,6 +5,7 @@
 //! terminal is somebody else's then, and the system would stop who does.
 
 use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -28,6 +29,14 @@ const GLANCE: Timespec = Timespec {
     tv_sec: 0,
     tv_nsec: 100_000_000,
 };
+
+/// How long the rest of what one key says may take to come: Esc says the byte that others begin with.
+const REST_WITHIN: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 50_000_000,
+};
+
+const ESCAPE: u8 = 0x1b;
 
 /// What is known of the terminal. Whoever changes it holds the lock until that is done.
 #[derive(Debug)]
@@ -186,7 +195,14 @@ fn take_all(is_over: &AtomicBool, mut told: impl FnMut(&[u8])) {
             continue;
         }
         let mut keys = [0; 64];
-        match rustix::io::read(&stdin, &mut keys) {
+        let comes_more = || {
+            poll(
+                &mut [PollFd::new(&stdin, PollFlags::IN)],
+                Some(&REST_WITHIN),
+            )
+            .is_ok_and(|it| it > 0)
+        };
+        match read(&stdin, &mut keys, comes_more) {
             // The terminal is gone.
             Ok(0) if waits[0].revents().contains(PollFlags::HUP) => return,
             Ok(0) => {}
@@ -197,10 +213,96 @@ fn take_all(is_over: &AtomicBool, mut told: impl FnMut(&[u8])) {
     }
 }
 
+/// Reads what was typed, and where that ends within what one key says, the rest of it: `comes_more` waits for that.
+fn read(
+    from: impl AsFd,
+    keys: &mut [u8],
+    mut comes_more: impl FnMut() -> bool,
+) -> rustix::io::Result<usize> {
+    let mut count = rustix::io::read(&from, &mut *keys)?;
+    while count < keys.len() && !characters(&keys[..count]).1.is_empty() && comes_more() {
+        match rustix::io::read(&from, &mut keys[count..]) {
+            Ok(0) | Err(_) => break,
+            Ok(more) => count += more,
+        }
+    }
+    Ok(count)
+}
+
+/// Of what was typed the bytes of characters, without what arrows and other keys say that have none; and what begins
+/// to say such a thing at its end. Esc by itself is that, too.
+pub(crate) fn characters(typed: &[u8]) -> (Vec<u8>, &[u8]) {
+    let mut characters = Vec::new();
+    let mut rest = typed;
+    while let [first, after @ ..] = rest {
+        let length = match (first, after) {
+            (&ESCAPE, [b'[', sequence @ ..]) => {
+                let is_last = |byte: &u8| !(0x20..=0x3f).contains(byte);
+                sequence.iter().position(is_last).map(|it| it + 3)
+            }
+            (&ESCAPE, [b'O', _, ..]) => Some(3),
+            (&ESCAPE, [] | [b'O']) => None,
+            // Esc, and then another key that begins with it.
+            (&ESCAPE, [ESCAPE, ..]) => Some(1),
+            (&ESCAPE, [_, ..]) => Some(2),
+            _ => {
+                characters.push(*first);
+                Some(1)
+            }
+        };
+        match length {
+            Some(length) => rest = &rest[length..],
+            None => break,
+        }
+    }
+    (characters, rest)
+}
+
 /// Whether somebody pressed one key: what comes at once and is not all the same was typed for somebody else, or is
 /// what an arrow key says.
 pub(crate) fn is_pressed(keys: &[u8]) -> bool {
     let mut all = keys.iter().map(u8::to_ascii_lowercase);
     let first = all.next();
     all.all(|it| Some(it) == first)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::os::unix::net::UnixStream;
+
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("h\x1b[A\u{e4}\x1b[1;5Cx\x1bOPy" => ("h\u{e4}xy".to_owned(), ""); "keys without characters")]
+    #[test_case("a\x1bb" => ("a".to_owned(), ""); "with Alt")]
+    #[test_case("a\x1b" => ("a".to_owned(), "\x1b"); "Esc")]
+    #[test_case("\x1b\x1b" => (String::new(), "\x1b"); "Esc twice")]
+    #[test_case("\x1b\x1b[Aa" => ("a".to_owned(), ""); "an arrow with Alt")]
+    #[test_case("a\x1b[1;" => ("a".to_owned(), "\x1b[1;"); "cut off")]
+    #[test_case("a\x1bO" => ("a".to_owned(), "\x1bO"); "cut off before its letter")]
+    fn characters_of(typed: &'static str) -> (String, &'static str) {
+        let (characters, rest) = characters(typed.as_bytes());
+        let rest = std::str::from_utf8(rest).unwrap();
+        (String::from_utf8(characters).unwrap(), rest)
+    }
+
+    /// A terminal far away gives an arrow in pieces; Esc is what nothing comes behind.
+    #[test_case(&["\x1b", "[A", "later"] => "\x1b[A"; "an arrow in two")]
+    #[test_case(&["\x1b", "[", "1;2", "A", "later"] => "\x1b[1;2A"; "an arrow in four")]
+    #[test_case(&["\x1b"] => "\x1b"; "Esc")]
+    #[test_case(&["note", "later"] => "note"; "characters")]
+    fn what_one_key_says_is_read_whole(pieces: &[&str]) -> String {
+        let (mut typist, terminal) = UnixStream::pair().unwrap();
+        let mut pieces = pieces.iter();
+        let mut type_more = move || {
+            let piece = pieces.next();
+            piece.is_some_and(|it| typist.write_all(it.as_bytes()).is_ok())
+        };
+        assert!(type_more());
+        let mut keys = [0; 64];
+        let count = read(&terminal, &mut keys, type_more).unwrap();
+        String::from_utf8(keys[..count].to_vec()).unwrap()
+    }
 }

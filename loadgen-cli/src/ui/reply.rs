@@ -11,9 +11,13 @@ pub(super) enum Refusal {
     Host,
     #[error("pages from elsewhere may not ask here")]
     Origin,
-    #[error("a token is needed: open the address that loadgen printed, with its `?token=`")]
+    #[error(
+        "a token is needed: open the whole address, with its `?token=`, that loadgen printed on the terminal (standard error) behind `the run is shown at`"
+    )]
     NoToken,
-    #[error("this token is of another run: open the address that loadgen printed last")]
+    #[error(
+        "this token is of another run: open the address that loadgen printed last on the terminal (standard error) behind `the run is shown at`"
+    )]
     WrongToken,
     #[error("nothing is taken here that has a body")]
     Body,

@@ -20,7 +20,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::reply::{Refusal, guarded};
-use super::stage::{MOST_VIEWERS, Numbers, Shared, Told};
+use super::stage::{Numbers, Shared, Told};
 use super::viewer;
 
 /// Connections at a time that ask over HTTP; more wait until one is over.
@@ -32,8 +32,11 @@ const HEADER_WITHIN: Duration = Duration::from_secs(1);
 const ANSWER_WITHIN: Duration = Duration::from_secs(60);
 /// How long an accept that failed is left alone: what it lacks, like descriptors, comes back no sooner.
 const PAUSE: Duration = Duration::from_millis(100);
-/// How long the end of a run waits for those who look to take its last word.
+/// How long the end of a run waits for those who look to take its last word. Where that is why there was no run, for
+/// those too who were told where to look a moment ago.
 const LAST_WORD_WITHIN: Duration = Duration::from_secs(2);
+/// How often it is seen then whether somebody still looks.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long the report of a run is shown before the next run, so that whoever looks has it. The run waits for nobody.
 const REPORT_FOR: Duration = Duration::from_secs(1);
 
@@ -71,30 +74,48 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>, told: UnboundedReceiv
         shared: Arc::clone(&shared),
         numbers,
     });
+    let last_word = async {
+        let has_failed = follow(&shared, told, &show).await;
+        let came = shared.came();
+        let is_unseen = has_failed && !shared.is_looked_at();
+        drop(show);
+        let last = async {
+            while shared.is_looked_at() || (is_unseen && shared.came() == came) {
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+        };
+        // Whoever has not taken it by then has it no more.
+        let _ = tokio::time::timeout(LAST_WORD_WITHIN, last).await;
+    };
     tokio::select! {
         () = accept(listener, router) => {}
-        () = follow(&shared, told, &show) => {}
+        () = last_word => {}
     }
-    drop(show);
-    let all = u32::try_from(MOST_VIEWERS).unwrap_or(u32::MAX);
-    let gone = shared.seats.acquire_many(all);
-    // Whoever has not taken it by then has it no more.
-    let _ = tokio::time::timeout(LAST_WORD_WITHIN, gone).await;
 }
 
-/// Shows what it is told, until that is the end.
-async fn follow(shared: &Shared, mut told: UnboundedReceiver<Told>, show: &watch::Sender<u64>) {
-    let mut has_report = false;
+/// Shows what it is told, until that is the end. Whether that was why there was no run, but for a signal.
+async fn follow(
+    shared: &Shared,
+    mut told: UnboundedReceiver<Told>,
+    show: &watch::Sender<u64>,
+) -> bool {
+    let (mut has_report, mut has_failed) = (false, false);
     while let Some(told) = told.recv().await {
         if has_report && matches!(told, Told::Run(..)) && shared.is_looked_at() {
             tokio::time::sleep(REPORT_FOR).await;
         }
-        has_report = matches!(told, Told::Over(_));
+        has_failed = match told {
+            Told::Failed { is_stopped, .. } => !has_report && !is_stopped,
+            Told::End => has_failed,
+            _ => false,
+        };
+        has_report = matches!(told, Told::Over(..));
         match shared.show(told) {
             Some(number) => show.send_replace(number),
-            None => return,
+            None => break,
         };
     }
+    has_failed
 }
 
 async fn accept(listener: TcpListener, router: Router) {
@@ -209,6 +230,7 @@ async fn live(State(app): State<App>, mut request: Request) -> Response {
     let Ok(seat) = Arc::clone(&app.shared.seats).try_acquire_owned() else {
         return Refusal::TooMany.into_response();
     };
+    app.shared.comes();
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         if let Ok(upgraded) = upgrade.await {

@@ -1,13 +1,13 @@
 //! What is on show, and for whom.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loadgen_core::engine::Change;
 use loadgen_core::live::{Dashboard, Recorded};
 use loadgen_core::report::Document;
 use loadgen_core::report::page::LivePage;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{Semaphore, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -27,8 +27,14 @@ pub(super) enum Told {
     /// Its load has begun.
     Begun,
     Recorded(Box<Recorded>),
-    Over(Box<Document>),
-    Failed(String),
+    /// There is its result, which is to be written to these files.
+    Over(Box<Document>, Vec<String>),
+    /// There is no result, or something failed after there was one.
+    Failed {
+        why: String,
+        /// Whether somebody stopped it, who knows that.
+        is_stopped: bool,
+    },
     /// That was all.
     End,
 }
@@ -48,9 +54,20 @@ pub(super) struct Shared {
     pub(super) page: LivePage,
     /// One for each who may look.
     pub(super) seats: Arc<Semaphore>,
+    /// How many have come to look.
+    came: AtomicU64,
     /// Whether what was recorded last has not been shown yet.
     is_behind: AtomicBool,
     stage: Mutex<Stage>,
+}
+
+/// A run that the page was of before.
+#[derive(Debug, Clone, Serialize)]
+struct Earlier {
+    /// What names it.
+    run: String,
+    /// What its result was to be written to.
+    files: Vec<String>,
 }
 
 /// What is on show. Used on one thread only.
@@ -59,6 +76,10 @@ struct Stage {
     dashboard: Option<Box<Dashboard>>,
     /// The result, until somebody asks for its report: often nobody does.
     result: Option<Box<Document>>,
+    /// The run, once it has a result.
+    concluded: Option<Earlier>,
+    /// Those before it that had one.
+    earlier: Vec<Earlier>,
     /// The run, while it takes anything.
     steered: Option<Steered>,
     /// Counts what was shown.
@@ -75,6 +96,7 @@ impl Shared {
             access,
             page: LivePage::new(),
             seats: Arc::new(Semaphore::new(MOST_VIEWERS)),
+            came: AtomicU64::new(0),
             is_behind: AtomicBool::new(false),
             stage: Mutex::default(),
         }
@@ -88,6 +110,16 @@ impl Shared {
     /// Whether somebody looks and has been shown what was recorded before.
     pub(super) fn wants(&self) -> bool {
         self.is_looked_at() && !self.is_behind.load(Ordering::Acquire)
+    }
+
+    /// Somebody has come to look.
+    pub(super) fn comes(&self) {
+        self.came.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many have.
+    pub(super) fn came(&self) -> u64 {
+        self.came.load(Ordering::Relaxed)
     }
 
     pub(super) fn is_looked_at(&self) -> bool {
@@ -107,6 +139,7 @@ impl Shared {
             (Told::Run(dashboard, steered), place) => {
                 *place = Some(dashboard);
                 stage.result = None;
+                stage.earlier.extend(stage.concluded.take());
                 stage.steered = steered;
                 None
             }
@@ -123,12 +156,16 @@ impl Shared {
                 self.is_behind.store(false, Ordering::Release);
                 Some(change.into())
             }
-            (Told::Over(document), Some(_)) => {
+            (Told::Over(document, files), Some(_)) => {
                 stage.steered = None;
+                stage.concluded = Some(Earlier {
+                    run: document.run.id.clone(),
+                    files,
+                });
                 stage.result = Some(document);
                 None
             }
-            (Told::Failed(why), Some(dashboard)) => {
+            (Told::Failed { why, .. }, Some(dashboard)) => {
                 stage.steered = None;
                 // A result stands, whatever failed after it.
                 if stage.result.is_none() {
@@ -167,11 +204,12 @@ impl Shared {
 }
 
 impl Shared {
-    /// How the run stands, for the page: what it can be told.
+    /// How the run stands, for the page: what it can be told, and which runs were before it.
     pub(super) fn standing(&self) -> Utf8Bytes {
         let stage = self.stage();
         let standing = stage.steered.as_ref().map(|it| it.control.standing());
-        json!({ "standing": standing }).to_string().into()
+        let standing = json!({ "standing": standing, "earlier": stage.earlier });
+        standing.to_string().into()
     }
 
     /// Has the run do what somebody asks for in a message, and answers in words.
@@ -185,7 +223,7 @@ impl Shared {
         };
         let stage = self.stage();
         let done = match &stage.steered {
-            None => Err("the run takes nothing any more".to_owned()),
+            None => Err("there is nothing left to change: the run is over".to_owned()),
             Some(Steered { control, screen }) => {
                 let change = Change::try_from(asked.change);
                 let done = change.and_then(|it| control.change(&it));

@@ -39,7 +39,12 @@ impl Shown {
         let mut stderr = BufReader::new(child.stderr.take().expect("stderr is a pipe"));
         let run = Guard(child);
         let mut line = String::new();
-        stderr.read_line(&mut line).expect("it says where it is");
+        // Servers of its own come up before.
+        while !line.starts_with("the run is shown") {
+            line.clear();
+            let read = stderr.read_line(&mut line).expect("it says where it is");
+            assert!(read > 0, "it ended without saying where it is");
+        }
         let url = line.trim_end().strip_prefix("the run is shown at http://");
         let (address, token) = url
             .and_then(|it| it.split_once("/?token="))
@@ -179,6 +184,8 @@ pub(crate) struct Viewer {
     pub(crate) chapters: Map<String, Value>,
     pub(crate) scenarios: Vec<Value>,
     pub(crate) standing: Value,
+    /// The runs before.
+    pub(crate) earlier: Value,
     pub(crate) answers: Vec<Value>,
     /// The runs that were heard of.
     pub(crate) runs: Vec<String>,
@@ -193,6 +200,7 @@ impl Viewer {
             chapters: Map::new(),
             scenarios: Vec::new(),
             standing: Value::Null,
+            earlier: Value::Null,
             answers: Vec::new(),
             runs: Vec::new(),
         }
@@ -213,6 +221,7 @@ impl Viewer {
     fn keep(&mut self, message: Value) {
         if let Some(standing) = message.get("standing") {
             self.standing = standing.clone();
+            self.earlier = message["earlier"].clone();
             return;
         }
         if message.get("id").is_some() {

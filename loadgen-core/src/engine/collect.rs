@@ -20,8 +20,8 @@ use crate::judge::watches;
 use crate::pacer::Pacing;
 use crate::process::Meter;
 use crate::record::{
-    EarlyEnd, GeneratorRecord, Merger, Overrun, RunRecord, ScenarioRecord, TagMember, TagMerger,
-    TagRecord, Tick, WorkerRecord,
+    EarlyEnd, GeneratorRecord, Merger, Overrun, Pauses, RunRecord, ScenarioRecord, TagMember,
+    TagMerger, TagRecord, Tick, WorkerRecord,
 };
 use crate::workload::{FileChange, PrepareError};
 
@@ -399,14 +399,13 @@ impl Collector {
             return;
         }
         let may_end = |all: &[Threshold]| all.iter().any(|it| it.abort_after().is_some());
-        let pauses = |scenario| umpire::pauses(&self.marker.so_far(scenario));
-        let scenarios = self.scenarios.iter().enumerate();
-        let scenarios = scenarios.filter(|(_, it)| may_end(&it.conditions));
-        let judged = scenarios.map(|(place, scenario)| umpire::Judged {
+        let scenarios = self.scenarios.iter();
+        let scenarios = scenarios.filter(|it| may_end(&it.conditions));
+        let judged = scenarios.map(|scenario| umpire::Judged {
             scenario: Some(&scenario.merger.total().name),
             conditions: &scenario.conditions,
             record: scenario.merger.total(),
-            pauses: pauses(place),
+            unpaused: scenario.merger.unpaused_windows(),
         });
         let tags = self.tags.iter().filter(|it| may_end(&it.conditions));
         let merged = tags.map(|tag| {
@@ -418,15 +417,7 @@ impl Collector {
             scenario: None,
             conditions: &tag.conditions,
             record,
-            pauses: {
-                let members = tag.merger.record().members.iter();
-                let pauses = members.flat_map(|it| {
-                    let later = move |at: Duration| at.saturating_add(it.from);
-                    let pauses = pauses(it.scenario).into_iter();
-                    pauses.map(move |it| later(it.start)..later(it.end))
-                });
-                pauses.collect()
-            },
+            unpaused: tag.merger.unpaused_windows(),
         });
         let Some(early_end) = umpire::early_end(judged.chain(of_tags)) else {
             return;
@@ -446,13 +437,16 @@ impl Collector {
             collected.merger.changed(FileChange { at, ..change });
         }
         let cut = self.cut();
-        for scenario in &mut self.scenarios {
+        let marker = &self.marker;
+        let pauses = |scenario: usize| Pauses::among(&marker.so_far(scenario));
+        for (place, scenario) in self.scenarios.iter_mut().enumerate() {
             let measured = scenario.measured(cut);
             let elapsed = scenario
                 .last_tick
                 .saturating_sub(scenario.timeline.measure_from);
             let elapsed = Duration::from_nanos(elapsed);
-            scenario.merger.look(elapsed, measured.as_secs());
+            let seconds = measured.as_secs();
+            scenario.merger.look(elapsed, seconds, || pauses(place));
             // What happened in a warm-up is not in the interval; neither is its time.
             let measure_from = scenario.timeline.measure_from;
             if scenario.last_tick > measure_from {
@@ -465,7 +459,7 @@ impl Collector {
         let now = self.clock.now();
         for tag in &mut self.tags {
             let measured = tag.measured(&self.scenarios, cut, now);
-            tag.merger.look(measured.as_secs());
+            tag.merger.look(measured.as_secs(), pauses);
         }
         self.tell_so_far(listeners);
         let snapshot = Snapshot {

@@ -102,6 +102,9 @@ impl Marker {
 
     /// Tells of an event that is over: it was done, or could not be, and where it was to be undone, that too.
     /// Whether the run still takes it; a record that was made before can be added to.
+    ///
+    /// All of it is kept, in memory and in the result: how much that is is the caller's to bound. `loadgen` itself
+    /// takes 100 events of a scenario, and 1,000 changes by hand of each.
     pub fn record(&self, scenario: usize, event: EventRecord) -> bool {
         let mut state = self.state();
         if !state.is_over {

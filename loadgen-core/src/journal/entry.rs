@@ -103,11 +103,15 @@ impl Pen {
 }
 
 fn masked(event: &EventRecord, secrets: &Secrets) -> EventRecord {
-    EventRecord {
+    let mut masked = EventRecord {
         said: secrets.masked(&event.said),
         failure: event.failure.as_deref().map(|it| secrets.masked(it)),
         ..event.clone()
+    };
+    if let Some(switch) = &mut masked.switched {
+        switch.target = secrets.masked(&switch.target);
     }
+    masked
 }
 
 /// Appends the entry of a run that has not begun.

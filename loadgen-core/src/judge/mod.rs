@@ -13,7 +13,7 @@ mod windows;
 pub(crate) use self::blame::{Blame, blame};
 pub(crate) use self::windows::watches;
 use crate::condition::{Metric, Threshold};
-use crate::record::ScenarioRecord;
+use crate::record::{ScenarioRecord, WindowRecord};
 use crate::units::human::counted;
 
 /// What became of a condition.
@@ -35,8 +35,17 @@ pub(crate) struct Judged {
 
 /// Judges a condition.
 pub(crate) fn judge(condition: &Threshold, record: &ScenarioRecord) -> Judged {
+    judge_by(condition, record, &record.windows)
+}
+
+/// The same by what was found over these windows.
+pub(crate) fn judge_by(
+    condition: &Threshold,
+    record: &ScenarioRecord,
+    windows: &[WindowRecord],
+) -> Judged {
     let unit = condition.value_unit();
-    let judged = match windows::found(condition, record) {
+    let judged = match windows::found(condition, windows) {
         Some(Ok(found)) => found.map_or_else(Judged::default, |worst| Judged {
             observed: Some(observe::in_unit(worst.value, unit)),
             beyond: windows::beyond(condition.metric(), worst.samples),

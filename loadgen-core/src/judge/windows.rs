@@ -6,7 +6,7 @@ use crate::condition::{
     Unit,
 };
 use crate::record::{
-    Count, Extreme, Figure, ScenarioRecord, StepCount, Times, TimesOf, Watch, Worst,
+    Count, Extreme, Figure, ScenarioRecord, StepCount, Times, TimesOf, Watch, WindowRecord, Worst,
 };
 
 /// What has to be looked at for these conditions, each once.
@@ -35,13 +35,14 @@ pub(super) struct Found {
     pub(super) is_bound: bool,
 }
 
-/// What was found for a condition; nothing where it has no windows. An error says why none was looked at.
+/// What was found for a condition in these windows; nothing where it has none. An error says why none was
+/// looked at.
 pub(super) fn found(
     condition: &Threshold,
-    record: &ScenarioRecord,
+    windows: &[WindowRecord],
 ) -> Option<Result<Option<Found>, String>> {
     let watch = watch(condition)?;
-    let Some(window) = record.windows.iter().find(|it| it.watch == watch) else {
+    let Some(window) = windows.iter().find(|it| it.watch == watch) else {
         return Some(Err(
             "nobody looked at its windows while the run was under way".to_owned(),
         ));

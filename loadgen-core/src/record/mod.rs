@@ -29,10 +29,10 @@ pub use merged::{
     CustomRecord, EarlyEnd, EventAction, EventEffect, EventRecord, Followed, GeneratorRecord,
     Interval, LONG_SILENCE, MOST_STEPS_OVER_TIME, MergeError, Misfit, Overrun, Recent, Retries,
     RunRecord, ScenarioRecord, Series, SeriesPart, SeriesPoint, Silence, StepInterval, StepRecord,
-    Stretch, TagMember, TagRecord, TargetRecord, Timeline, TimelineCell, TimelineSpec, Unit,
-    WorkerRecord,
+    Stretch, TagMember, TagRecord, TargetRecord, TargetSwitch, Timeline, TimelineCell,
+    TimelineSpec, Unit, WorkerRecord,
 };
-pub(crate) use merged::{Merger, TagMerger, outlasts_warm_up};
+pub(crate) use merged::{Merger, Pauses, TagMerger, outlasts_warm_up};
 pub(crate) use names::is_single;
 pub use names::{LifePart, Names, StepSpec};
 pub use parts::Parts;

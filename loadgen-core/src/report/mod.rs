@@ -16,6 +16,8 @@ mod judge;
 pub mod page;
 mod phrase;
 mod read;
+#[cfg(test)]
+mod sample;
 #[cfg(feature = "text")]
 mod text;
 mod verdict;

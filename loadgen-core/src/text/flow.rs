@@ -51,6 +51,30 @@ pub fn hanging(label: &str, indent: usize, text: &str, width: usize) -> Vec<Stri
     lines.iter().map(|line| unglued(line.trim_end())).collect()
 }
 
+/// A line as it is, in lines of at most `width` columns that end at blanks; further ones are indented a little more.
+/// A word that is longer, an address for instance, stays whole: it is for the terminal to wrap.
+#[must_use]
+pub fn wrapped(line: &str, width: usize) -> Vec<String> {
+    let text = line.trim_start_matches(' ');
+    let begin = &line[..line.len() - text.len()];
+    let further = format!("{begin}  ");
+    let options = Options::new(width)
+        .initial_indent(begin)
+        .subsequent_indent(&further)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit)
+        .break_words(false);
+    let lines = textwrap::wrap(&with_units(text), options)
+        .iter()
+        .map(|line| unglued(line.trim_end()))
+        .collect::<Vec<_>>();
+    match lines.is_empty() {
+        true => vec![String::new()],
+        false => lines,
+    }
+}
+
 fn with_units(text: &str) -> String {
     let mut glued = String::with_capacity(text.len());
     for word in text.split(' ') {
@@ -120,6 +144,16 @@ mod tests {
     #[test_case("", 14 => vec!["label"]; "nothing")]
     fn hangs(text: &str, width: usize) -> Vec<String> {
         hanging("label ", 6, text, width)
+    }
+
+    #[test_case("one two three", 9 => vec!["one two", "  three"]; "at a blank")]
+    #[test_case("  one two three", 11 => vec!["  one two", "    three"]; "as far in as it was")]
+    #[test_case("it took 12 ms", 10 => vec!["it took", "  12 ms"]; "not before a unit")]
+    #[test_case("at http://127.0.0.1:8089/?token=1 or", 12 => vec!["at", "  http://127.0.0.1:8089/?token=1", "  or"]; "an address")]
+    #[test_case("\u{1b}[31merror:\u{1b}[0m a b", 10 => vec!["\u{1b}[31merror:\u{1b}[0m a b"]; "colours have no width")]
+    #[test_case("", 10 => vec![""]; "nothing")]
+    fn wraps(line: &str, width: usize) -> Vec<String> {
+        wrapped(line, width)
     }
 
     #[test]

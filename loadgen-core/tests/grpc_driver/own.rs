@@ -124,10 +124,11 @@ fn attempts_rest_between_one_another() {
             {
                 let seen = driver.recorder.0.borrow();
                 assert_eq!(seen.failed, 4);
-                // The first attempt of an iteration's own comes after a good end, at once.
+                // The first attempt of an iteration's own comes after a good end, at once; that of a user's
+                // rests after the loss, which may be over by now.
                 let rested = seen.rests.iter().filter(|rest| **rest > 0).count();
-                let expected = if per == ConnectionPer::User { 4 } else { 3 };
-                assert_eq!(rested, expected, "{:?}", seen.rests);
+                let most = if per == ConnectionPer::User { 4 } else { 3 };
+                assert!((3..=most).contains(&rested), "{:?}", seen.rests);
             }
             let explanation = driver.recorder.explanation();
             assert!(

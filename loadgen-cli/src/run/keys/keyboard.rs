@@ -6,7 +6,7 @@ use loadgen_core::engine::{Change, LONGEST_NOTE, Standing};
 use loadgen_core::units::Rate;
 
 use crate::flow::columns as width;
-use crate::screen::keys::is_pressed;
+use crate::screen::keys::{characters, is_pressed};
 use crate::screen::{Line, Tone};
 
 /// By how much one key changes a rate or a number of users.
@@ -16,7 +16,7 @@ const NOTE_BESIDE: usize = "  note: |".len();
 /// The most targets that have a key.
 const MOST_TARGETS: usize = 9;
 
-const ESCAPE: u8 = 0x1b;
+const ESCAPE: [u8; 1] = [0x1b];
 const BACKSPACE: [u8; 2] = [0x7f, 0x08];
 /// Ctrl-U, which terminals take for "all of the line".
 const ALL: u8 = 0x15;
@@ -149,28 +149,25 @@ impl Keyboard {
         let Mode::Writes(note) = &mut self.mode else {
             return None;
         };
-        match typed {
-            [ESCAPE] => self.mode = Mode::Watches,
-            // An arrow, or another key that has no character.
-            [ESCAPE, ..] => {}
-            _ => {
-                for byte in typed {
-                    match *byte {
-                        it if ENTER.contains(&it) => {
-                            let text = mem::take(&mut note.text);
-                            self.mode = Mode::Watches;
-                            return (!text.trim().is_empty()).then_some(Change::Note {
-                                scenario: None,
-                                text,
-                            });
-                        }
-                        it if BACKSPACE.contains(&it) => drop(note.text.pop()),
-                        ALL => note.text.clear(),
-                        it if it < b' ' => {}
-                        it => note.add(it),
-                    }
+        let (characters, rest) = characters(typed);
+        for byte in characters {
+            match byte {
+                it if ENTER.contains(&it) => {
+                    let text = mem::take(&mut note.text);
+                    self.mode = Mode::Watches;
+                    return (!text.trim().is_empty()).then_some(Change::Note {
+                        scenario: None,
+                        text,
+                    });
                 }
+                it if BACKSPACE.contains(&it) => drop(note.text.pop()),
+                ALL => note.text.clear(),
+                it if it < b' ' => {}
+                it => note.add(it),
             }
+        }
+        if rest == ESCAPE {
+            self.mode = Mode::Watches;
         }
         None
     }
@@ -421,6 +418,8 @@ mod tests {
     #[test_case(&["s", "m", "y"] => Vec::<String>::new(); "no stop")]
     #[test_case(&["make mp", "\x1b[1;2p"] => Vec::<String>::new(); "typed for somebody else")]
     #[test_case(&["n", "p + ", "Ärger\x7f\x7fe", "\x1b[A", "r?", "\r"] => vec![r#"{"change":"note","text":"p + Ärger?"}"#]; "note")]
+    #[test_case(&["n", "de\x1b[Aploy\x1b[1;", "ed\r"] => vec![r#"{"change":"note","text":"deployed"}"#]; "arrows among characters")]
+    #[test_case(&["n", "gone\x1b", "p"] => vec![r#"{"change":"pause"}"#]; "no note after all")]
     #[test_case(&["n", "gone", "\x15", "here\n"] => vec![r#"{"change":"note","text":"here"}"#]; "note begun anew")]
     #[test_case(&["n", "p", "\x1b", "p"] => vec![r#"{"change":"pause"}"#]; "no note")]
     #[test_case(&["n", " ", "\r"] => Vec::<String>::new(); "empty note")]

@@ -108,6 +108,9 @@ impl Refused {
     }
 }
 
+/// What a change is.
+const OBJECT: &str = "an object of JSON, such as {\"change\": \"pause\"}";
+
 /// What each kind of change has beside `scenario`.
 const KINDS: [(&str, &[&str]); 7] = [
     ("pause", &["scenario"]),
@@ -124,7 +127,7 @@ impl FromStr for Change {
 
     fn from_str(json: &str) -> Result<Self, Refused> {
         let value: Value = serde_json::from_str(json)
-            .map_err(|error| Refused::new(format!("a change is an object of JSON: {error}")))?;
+            .map_err(|error| Refused::new(format!("expected {OBJECT}: {error}")))?;
         value.try_into()
     }
 }
@@ -134,16 +137,14 @@ impl TryFrom<Value> for Change {
 
     fn try_from(value: Value) -> Result<Self, Refused> {
         let Value::Object(fields) = value else {
-            return Err(Refused::new(
-                "a change is an object of JSON, such as {\"change\": \"pause\"}",
-            ));
+            return Err(Refused::new(format!("expected {OBJECT}")));
         };
         let kinds = || KINDS.iter().map(|(name, _)| *name);
         let kind = match fields.get("change") {
             Some(Value::String(kind)) => kind.as_str(),
             Some(_) | None => {
                 return Err(Refused::new(format!(
-                    "`change` is missing or no text; it is one of {}",
+                    "`change` is missing or not a text; expected one of {}",
                     listed(kinds())
                 )));
             }
@@ -153,7 +154,7 @@ impl TryFrom<Value> for Change {
                 "there is no change `{}`; {}",
                 text::short(kind),
                 did_you_mean(kind, kinds())
-                    .unwrap_or_else(|| format!("it is one of {}", listed(kinds()))),
+                    .unwrap_or_else(|| format!("expected one of {}", listed(kinds()))),
             )));
         };
         let of = Fields { kind, fields };
@@ -192,7 +193,8 @@ impl TryFrom<Value> for Change {
                 let users = users.as_u64().and_then(|it| u32::try_from(it).ok());
                 Self::Users {
                     scenario,
-                    users: users.ok_or_else(|| of.is_no("users", "a whole number, such as 20"))?,
+                    users: users
+                        .ok_or_else(|| of.is_no("users", "a whole number from 1 on, such as 20"))?,
                 }
             }
             "target" => Self::Target {
@@ -220,11 +222,11 @@ struct Fields<'a> {
 impl Fields<'_> {
     fn is_no(&self, name: &str, expected: &str) -> Refused {
         let kind = self.kind;
-        Refused::new(format!("`{name}` of `{kind}` is {expected}"))
+        Refused::new(format!("`{name}` of `{kind}`: expected {expected}"))
     }
 
     fn needed<T>(&self, name: &str, value: Option<T>) -> Result<T, Refused> {
-        value.ok_or_else(|| Refused::new(format!("`{}` needs `{name}`", self.kind)))
+        value.ok_or_else(|| Refused::new(format!("`{}` needs the field `{name}`", self.kind)))
     }
 
     fn text(&self, name: &str) -> Result<Option<String>, Refused> {
@@ -291,20 +293,20 @@ mod tests {
     #[test_case(
         r#"{"change":7}"#,
         Some(
-            "`change` is missing or no text; it is one of `pause`, `resume`, `rate`, `users`, `target`, `note`, `stop`"
+            "`change` is missing or not a text; expected one of `pause`, `resume`, `rate`, `users`, `target`, `note`, `stop`"
         )
     )]
     #[test_case(
         r#"{"change":"users","users":-1}"#,
-        Some("`users` of `users` is a whole number, such as 20")
+        Some("`users` of `users`: expected a whole number from 1 on, such as 20")
     )]
     #[test_case(
         r#"{"change":"users","users":5000000000}"#,
-        Some("`users` of `users` is a whole number, such as 20")
+        Some("`users` of `users`: expected a whole number from 1 on, such as 20")
     )]
     #[test_case(
         r#"{"change":"pause","scenario":[]}"#,
-        Some("`scenario` of `pause` is a text")
+        Some("`scenario` of `pause`: expected a text")
     )]
     #[test_case(
         r#"{"change":"note","txt":"a"}"#,
@@ -312,7 +314,7 @@ mod tests {
     )]
     #[test_case(
         "7",
-        Some("a change is an object of JSON, such as {\"change\": \"pause\"}")
+        Some("expected an object of JSON, such as {\"change\": \"pause\"}")
     )]
     fn what_is_wrong_is_said_once(json: &str, expected: Option<&str>) {
         let said = json.parse::<Change>().err().map(|it| it.to_string());

@@ -19,7 +19,7 @@ pub(super) use steering::Steering;
 
 use super::marker::Marker;
 use super::spec::ScenarioSpec;
-use super::stopper::Stopper;
+use super::stopper::{Stop, Stopper};
 use crate::clock::{Clock, Nanos};
 use crate::nearest::did_you_mean;
 use crate::record::EventRecord;
@@ -84,12 +84,9 @@ impl Control {
 
     /// The run's load begins at `start`.
     pub(super) fn begin(&self, clock: Clock, start: Nanos, scenarios: &[Steered]) {
-        let alike = |name: &str| scenarios.iter().filter(|it| it.spec.name == name).count();
-        let scenes = scenarios.iter().map(|it| {
-            let is_alone = alike(&it.spec.name) == 1;
-            Scene::new(it, is_alone, start)
-        });
-        self.state().under_way = Some((clock, scenes.collect()));
+        let scenes = scenarios.iter();
+        let scenes = scenes.map(|it| Scene::new(it, scenarios, start)).collect();
+        self.state().under_way = Some((clock, scenes));
     }
 
     /// Has the run do it, in all the scenarios that it is about or in none. What was done and when, in words. A rate
@@ -100,6 +97,9 @@ impl Control {
     /// # Errors
     /// [`Refused`] where nothing can be changed, and why.
     pub fn change(&self, change: &Change) -> Result<String, Refused> {
+        if matches!(change, Change::Note { text, .. } if text.trim().is_empty()) {
+            return Err(Refused::new("the note is empty; write what happens"));
+        }
         let mut state = self.state();
         if self.marker.is_over() {
             return Err(Refused::new("the run is over"));
@@ -109,8 +109,15 @@ impl Control {
                 self.stop(*at_once);
                 return Ok("stopped before the load began".to_owned());
             }
-            return Err(Refused::new("the load has not begun"));
+            return Err(Refused::new(
+                "the load has not begun; try again once it has",
+            ));
         };
+        if let Change::Stop { at_once } = change
+            && self.is_stopping(*at_once)
+        {
+            return Err(Refused::new("the run is stopping already"));
+        }
         let now = clock.now();
         let concerned = concerned(scenes, change, now)?;
         let mut told = None;
@@ -149,6 +156,12 @@ impl Control {
         each.collect()
     }
 
+    /// Whether it is on its way to its end already, as fast as this.
+    fn is_stopping(&self, at_once: bool) -> bool {
+        let asked = if at_once { Stop::Abort } else { Stop::Drain };
+        self.stopper.asked() >= asked
+    }
+
     fn stop(&self, at_once: bool) {
         match at_once {
             true => self.stopper.abort(),
@@ -160,6 +173,7 @@ impl Control {
     fn note(&self, scenario: usize, measure_from: Nanos, deed: &Deed) {
         let mut event = EventRecord::new(deed.action, deed.said.clone());
         event.effect = deed.effect;
+        event.switched.clone_from(&deed.switched);
         let since = deed.at.saturating_sub(measure_from);
         let since = Duration::from_nanos(since);
         match measure_from.checked_sub(deed.at) {

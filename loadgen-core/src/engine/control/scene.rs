@@ -11,12 +11,13 @@ use super::steering::{Steering, To, Turn};
 use crate::cap::Cap;
 use crate::clock::Nanos;
 use crate::nearest::did_you_mean;
-use crate::record::{EventAction, EventEffect};
+use crate::record::{EventAction, EventEffect, TargetSwitch};
 use crate::schedule::{Limit, Load, rate_at, users_at};
 use crate::text;
+use crate::units::human;
 use crate::workload::Switches;
 
-/// The most that a scenario is told in a run, but for what ends what it was told; as much as its record keeps.
+/// The most that a scenario is told in a run, but for what ends what it was told: all of it is on record.
 const MOST_CHANGES: usize = 1_000;
 /// From when something is told until arrivals heed it: time for workers that are busy to hear of it, so that all of
 /// them turn at the same moment.
@@ -37,19 +38,18 @@ pub(super) struct Scene {
 pub(super) struct Deed {
     pub(super) action: EventAction,
     pub(super) effect: EventEffect,
+    pub(super) switched: Option<TargetSwitch>,
     pub(super) said: String,
     pub(super) at: Nanos,
 }
 
 impl Scene {
-    /// Of a run whose load begins at `start`. One that is not alone with its name has its protocol behind it.
-    pub(super) fn new(steered: &Steered, is_alone: bool, start: Nanos) -> Self {
+    /// Of a run of all these, whose load begins at `start`.
+    pub(super) fn new(steered: &Steered, all: &[Steered], start: Nanos) -> Self {
         let ScenarioSpec { name, protocol, .. } = &*steered.spec;
+        let names = all.iter().map(|it| it.spec.name.as_str());
         Self {
-            name: match is_alone {
-                true => name.clone(),
-                false => format!("{name} {protocol}"),
-            },
+            name: text::title(name, protocol, names),
             spec: Arc::clone(&steered.spec),
             timeline: Timeline::new(&steered.spec, start),
             steering: Arc::clone(&steered.steering),
@@ -90,17 +90,19 @@ impl Scene {
         let ends_at = self.timeline.plan_end.unwrap_or(Nanos::MAX);
         let changes = !matches!(change, Change::Note { .. } | Change::Stop { .. });
         if changes && (is_over || now.saturating_add(HEADWAY) >= ends_at) {
-            return Some("is at its end: nothing new of it starts".to_owned());
+            return Some("is at its end: it starts nothing more that could be changed".to_owned());
         }
         if is_note && self.is_through() {
-            return Some("is over".to_owned());
+            return Some("is over: a note is set while it is measured".to_owned());
         }
         if is_note && now < self.timeline.measure_from {
-            return Some("is not measured yet".to_owned());
+            return Some("is not measured yet; set the note once it is".to_owned());
         }
         if self.changes >= MOST_CHANGES && !change.ends_something() {
             return Some(format!(
-                "was told {MOST_CHANGES} things already, and no more are recorded"
+                "has had {} changes and notes, and more are not recorded; `resume`, `target` on and `stop` are still \
+                 taken",
+                human::count(MOST_CHANGES as u64)
             ));
         }
         match change {
@@ -109,9 +111,6 @@ impl Scene {
             Change::Rate { .. } => self.refuses_rate(now),
             Change::Users { users, .. } => self.refuses_users(*users),
             Change::Target { target, on, .. } => self.refuses_target(target, *on),
-            Change::Note { text, .. } if text.trim().is_empty() => {
-                Some("is not told nothing: a note needs some text".to_owned())
-            }
             _ => None,
         }
     }
@@ -119,11 +118,13 @@ impl Scene {
     fn refuses_rate(&self, now: Nanos) -> Option<String> {
         match &self.spec.load {
             Load::Open(_) if now < self.timeline.measure_from => Some(
-                "is not measured yet, and the rate of its warm-up is that of its first stage's end"
+                "is not measured yet, and warms up at the rate of its first stage's end; change the rate once it is \
+                 measured"
                     .to_owned(),
             ),
             Load::Closed(closed) if closed.rate_limit.is_none() => Some(
-                "has a closed load model without a `rate`: its users start again when they are done; change `users`"
+                "has no rate: it is a closed model without `rate_limit`, whose users start again as soon as they are \
+                 done; change `users`"
                     .to_owned(),
             ),
             _ => None,
@@ -133,32 +134,42 @@ impl Scene {
     fn refuses_users(&self, users: u32) -> Option<String> {
         let Load::Closed(closed) = &self.spec.load else {
             return Some(
-                "has an open load model, whose users come as arrivals need them; change `rate`"
+                "has no number of users: it is an open model, which takes a user for each arrival; change `rate`"
                     .to_owned(),
             );
         };
         if matches!(closed.limit, Limit::IterationsPerUser(_)) {
             return Some(
-                "has so many iterations for each of its users: it would not end while some rest; pause it"
+                "keeps its users: by `iterations_per_user` each has its own share, and the run would not end while \
+                 some rest; pause it"
                     .to_owned(),
             );
         }
         let most = self.spec.load.max_users();
         (users < 1 || users > most).then(|| {
-            let instead = if users < 1 { "; to have nobody start, pause it" } else { "" };
-            format!(
-                "can have 1 to {most} users, which its plan has at the most and were made ready; not {users}{instead}"
-            )
+            let expected = match most {
+                1 => "1, which is all that its plan has".to_owned(),
+                most => format!("1 to {most}, the most that its plan has"),
+            };
+            let instead = if users < 1 {
+                "; to have nobody start, pause it"
+            } else {
+                ""
+            };
+            format!("cannot have {users} users: expected {expected}{instead}")
         })
     }
 
     fn refuses_target(&self, target: &str, on: bool) -> Option<String> {
         let targets = &self.spec.targets;
         if targets.is_empty() {
-            return Some("has no targets that it tells of".to_owned());
+            return Some("has no targets that can be switched: its workload names none".to_owned());
         }
         if !self.spec.switches_targets {
-            return Some("has a workload that decides by itself where it sends to".to_owned());
+            return Some(
+                "has no targets that can be switched: its workload decides by itself where it sends"
+                    .to_owned(),
+            );
         }
         let Some(index) = targets.iter().position(|it| it == target) else {
             let names = || targets.iter().map(String::as_str);
@@ -170,13 +181,17 @@ impl Scene {
             ));
         };
         if self.switches.is_on(index) == on {
-            let stands = if on { "on" } else { "off" };
-            return Some(format!("has `{target}` switched {stands} already"));
+            let stands = if on { "sends to" } else { "sends nothing to" };
+            return Some(format!("{stands} `{target}` already"));
         }
         let others_are_off =
             || (0..targets.len()).all(|it| it == index || !self.switches.is_on(it));
         (!on && others_are_off()).then(|| {
-            format!("would have no target left without `{target}`; to have nothing start, pause it")
+            let instead = match targets.len() {
+                1 => "to have nothing start, pause it",
+                _ => "switch another one on before, or pause it",
+            };
+            format!("sends to no other target than `{target}`, which has to stay on; {instead}")
         })
     }
 
@@ -193,6 +208,10 @@ impl Scene {
                 Change::Pause { .. } | Change::Target { on: false, .. } => EventEffect::Lasts,
                 Change::Resume { .. } | Change::Target { on: true, .. } => EventEffect::Ends,
                 _ => EventEffect::Momentary,
+            },
+            switched: match change {
+                Change::Target { target, on, .. } => Some(TargetSwitch::new(target, *on)),
+                _ => None,
             },
             said,
             at,

@@ -7,9 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::ScenarioRecord;
 
-/// The most events that a scenario's record keeps.
-const MOST_EVENTS: usize = 1000;
-
 /// What an event does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -79,6 +76,26 @@ pub enum EventEffect {
     Ends,
 }
 
+/// A target that nothing new was sent to any more, or was again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+#[non_exhaustive]
+pub struct TargetSwitch {
+    /// The target, as the plan writes it.
+    pub target: String,
+    /// Whether it is sent to from then on.
+    pub on: bool,
+}
+
+impl TargetSwitch {
+    /// This target, and whether it is sent to from then on.
+    #[must_use]
+    pub fn new(target: impl Into<String>, on: bool) -> Self {
+        let target = target.into();
+        Self { target, on }
+    }
+}
+
 /// What was done to a server, or said, while a run was under way. Times count from where measuring of the
 /// scenario begins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,6 +116,9 @@ pub struct EventRecord {
     /// of it.
     #[serde(default)]
     pub elsewhere: bool,
+    /// The target that somebody switched off, or on again.
+    #[serde(default)]
+    pub switched: Option<TargetSwitch>,
     /// What it was, in words: `kill b2`, `POST http://127.0.0.1:9901/…`, the text of a mark.
     pub said: String,
     /// When it was to be done; `None` where nobody had planned it, or before measuring of the scenario began.
@@ -125,6 +145,7 @@ impl EventRecord {
             backend: None,
             behind: Vec::new(),
             elsewhere: false,
+            switched: None,
             said: said.into(),
             planned: None,
             done: None,
@@ -141,13 +162,8 @@ impl EventRecord {
         self.done.or(self.before.map(|_| Duration::ZERO))
     }
 
-    /// Whether somebody did it while the run was under way, rather than its plan.
-    fn is_by_hand(&self) -> bool {
-        match self.action {
-            EventAction::Mark => self.planned.is_none() && self.done.is_some(),
-            EventAction::Stop => true,
-            action => action.changes_load(),
-        }
+    fn changed(&self) -> Changed<'_> {
+        (self.action, self.switched.as_ref())
     }
 
     /// The servers that it took away, by the names that they give themselves; none where it was over at once.
@@ -167,23 +183,25 @@ impl EventRecord {
     }
 }
 
+/// What somebody changed: the kind of change, and the target where it switched one.
+pub(crate) type Changed<'a> = (EventAction, Option<&'a TargetSwitch>);
+
 /// Whether what somebody changed in a warm-up holds on in what is measured, by what was changed later in it.
 pub(crate) fn outlasts_warm_up<'a>(
-    change: (EventAction, &'a str),
-    mut later: impl Iterator<Item = (EventAction, &'a str)>,
+    change: Changed<'a>,
+    mut later: impl Iterator<Item = Changed<'a>>,
 ) -> bool {
     /// What it is about: the last of these holds.
-    fn subject((action, said): (EventAction, &str)) -> (EventAction, &str) {
-        match action {
-            EventAction::Target => (action, said.rsplit_once(' ').map_or(said, |it| it.0)),
-            EventAction::Resume => (EventAction::Pause, ""),
-            _ => (action, ""),
-        }
+    fn subject((action, switched): Changed<'_>) -> (EventAction, Option<&str>) {
+        let action = match action {
+            EventAction::Resume => EventAction::Pause,
+            action => action,
+        };
+        (action, switched.map(|it| it.target.as_str()))
     }
     let leaves_all_as_planned = match change {
         (EventAction::Resume, _) => true,
-        (EventAction::Target, said) => said.ends_with(" on"),
-        _ => false,
+        (_, switched) => switched.is_some_and(|it| it.on),
     };
     !leaves_all_as_planned && !later.any(|it| subject(it) == subject(change))
 }
@@ -196,29 +214,18 @@ impl ScenarioRecord {
         let changes = changes.filter(|(_, it)| it.action.changes_load());
         changes.filter_map(move |(place, it)| {
             let later = self.events[place + 1..].iter().filter(in_warm_up);
-            let mut later = later.map(|it| (it.action, it.said.as_str()));
-            let is_held =
-                it.before.is_none() || outlasts_warm_up((it.action, &it.said), &mut later);
+            let is_held = it.before.is_none()
+                || outlasts_warm_up(it.changed(), later.map(EventRecord::changed));
             Some((it.holds_from().filter(|_| is_held)?, it))
         })
     }
 
-    /// Adds what was done to servers, in the order in which it was. What is above the first 1,000 is not kept, but
-    /// of what somebody did by hand first: what the plan had done decides whether the run is valid.
+    /// Adds what was done to servers, in the order in which it was: all of it, since the plan is bounded, and so are those
+    /// who change a run; a program with a [`Marker`](crate::engine::Marker) has to keep to a bound of its own.
     pub(crate) fn happened(&mut self, events: impl IntoIterator<Item = EventRecord>) {
         self.events.extend(events);
         self.events.sort_by_key(|it| it.done.or(it.planned));
         self.end_faults();
-        let mut kept_by_hand = {
-            let by_hand = self.events.iter().filter(|it| it.is_by_hand()).count();
-            MOST_EVENTS.saturating_sub(self.events.len() - by_hand)
-        };
-        self.events.retain(|it| {
-            let is_kept = !it.is_by_hand() || kept_by_hand > 0;
-            kept_by_hand -= usize::from(it.is_by_hand() && is_kept);
-            is_kept
-        });
-        self.events.truncate(MOST_EVENTS);
     }
 
     /// Faults that nobody took back are over when others take their place of which none is left.
@@ -251,43 +258,25 @@ impl ScenarioRecord {
 mod tests {
     use super::*;
 
-    /// Of a record that was stored, too, which may have any number of them.
+    /// However many there are: what was done is on record, of several processes too.
     #[test]
-    fn the_first_thousand_events_are_kept() {
+    fn all_events_are_kept_in_order() {
         let event = |ms: u64| EventRecord {
             done: Some(Duration::from_millis(ms)),
-            ..EventRecord::new(EventAction::Mark, ms.to_string())
-        };
-        let mut record = ScenarioRecord::empty("s", "grpc", true, &[]);
-        record.happened((0..800).map(|nth| event(2 * nth)));
-        let mut other = ScenarioRecord::empty("s", "grpc", true, &[]);
-        other.events = (0..800).map(|nth| event(2 * nth + 1)).collect();
-        record.merge(&other).unwrap();
-        let said: Vec<_> = record.events.iter().map(|it| it.said.clone()).collect();
-        let wanted: Vec<_> = (0..1000).map(|nth: u64| nth.to_string()).collect();
-        assert_eq!(said, wanted);
-    }
-
-    /// One that could not be done makes the run invalid, however often somebody changed it before.
-    #[test]
-    fn changes_by_hand_push_out_nothing_that_was_planned() {
-        let by_hand = |nth: u64| EventRecord {
-            done: Some(Duration::from_millis(nth)),
             ..EventRecord::new(
-                [EventAction::Rate, EventAction::Mark][nth as usize % 2],
-                nth.to_string(),
+                [EventAction::Rate, EventAction::Mark][ms as usize % 2],
+                ms.to_string(),
             )
         };
-        let planned = EventRecord {
-            planned: Some(Duration::from_secs(60)),
-            failure: Some("no such container".to_owned()),
-            ..EventRecord::new(EventAction::Kill, "kill b2")
-        };
         let mut record = ScenarioRecord::empty("s", "grpc", true, &[]);
-        record.happened((0..1_200).map(by_hand).chain([planned.clone()]));
-        assert_eq!(record.events.len(), 1_000);
-        assert_eq!(record.events[998].said, "998");
-        assert_eq!(record.events.last(), Some(&planned));
+        record.happened((0..1_200).map(|nth| event(2 * nth)));
+        let mut other = ScenarioRecord::empty("s", "grpc", true, &[]);
+        other.happened((0..1_200).map(|nth| event(2 * nth + 1)));
+        record.merge(&other).unwrap();
+        let said: Vec<_> = record.events.iter().map(|it| it.said.clone()).collect();
+        let wanted: Vec<_> = (0..2_400).map(|nth: u64| nth.to_string()).collect();
+        assert_eq!(said, wanted);
+        assert_eq!(record.changes().count(), 1_200);
     }
 
     /// Somebody tried it, and took it back in time.
@@ -303,15 +292,20 @@ mod tests {
             }) = at;
             event
         };
+        // By what it is, whatever the words for it.
+        let switch = |target, on| EventRecord {
+            switched: Some(TargetSwitch::new(target, on)),
+            ..event(EventAction::Target, &format!("{target}: {on}"), true)
+        };
         let mut record = ScenarioRecord::empty("s", "grpc", true, &[]);
         record.happened([
             event(EventAction::Pause, "pause", true),
             event(EventAction::Users, "users 3", true),
-            event(EventAction::Target, "target a off", true),
-            event(EventAction::Target, "target b off", true),
+            switch("a", false),
+            switch("b", false),
             event(EventAction::Resume, "resume", true),
             event(EventAction::Users, "users 5", true),
-            event(EventAction::Target, "target a on", true),
+            switch("a", true),
             event(EventAction::Mark, "note", false),
             event(EventAction::Users, "users 7", false),
             EventRecord::new(EventAction::Rate, "rate 7/s"),
@@ -320,7 +314,7 @@ mod tests {
         let changes: Vec<_> = changes
             .map(|(at, it)| (at.as_secs(), it.said.as_str()))
             .collect();
-        let wanted = [(0, "target b off"), (0, "users 5"), (1, "users 7")];
+        let wanted = [(0, "b: false"), (0, "users 5"), (1, "users 7")];
         assert_eq!(changes, wanted);
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::pauses::Pauses;
 use super::series::Series;
 use super::silence::Listener;
 use super::stays::Stays;
@@ -17,7 +18,8 @@ use crate::record::local::{
     TargetTick, Tick, youngest,
 };
 use crate::record::{
-    Histogram, Names, Parts, StepSpec, Stickiness, StickyBy, Watch, is_single, new_histogram,
+    Histogram, Names, Parts, StepSpec, Stickiness, StickyBy, Watch, WindowRecord, is_single,
+    new_histogram,
 };
 use crate::workload::{FileChange, Levels, SampleKind};
 
@@ -328,14 +330,28 @@ impl Merger {
     }
 
     /// Says how much has been measured, and looks at the windows that lie within so many whole seconds of
-    /// the load.
-    pub(crate) fn look(&mut self, elapsed: Duration, seconds: u64) {
+    /// the load, in which there were these pauses.
+    pub(crate) fn look(
+        &mut self,
+        elapsed: Duration,
+        seconds: u64,
+        pauses: impl FnOnce() -> Pauses,
+    ) {
         self.total.elapsed = elapsed;
+        if self.watchers.is_empty() {
+            return;
+        }
+        let pauses = pauses();
         let looked = self.watchers.iter_mut().map(|watcher| {
-            watcher.look(seconds);
+            watcher.look(seconds, pauses.clone());
             watcher.found()
         });
         self.total.windows = looked.collect();
+    }
+
+    /// What was found over windows that have nothing of a pause in them.
+    pub(crate) fn unpaused_windows(&self) -> Vec<WindowRecord> {
+        self.watchers.iter().map(Watcher::found_unpaused).collect()
     }
 
     /// Begins a new interval.

@@ -119,7 +119,7 @@ pub struct ScenarioRecord {
     /// 1,000.
     #[serde(default)]
     pub changes: Vec<FileChange>,
-    /// What was done to servers, in the order in which it was. The first 1,000.
+    /// What was done to servers and changed by hand, in the order in which it was: all of it.
     #[serde(default)]
     pub events: Vec<EventRecord>,
     /// Requests around these, in fine pieces of time.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::pauses::Pauses;
 use super::windows::{Seen, Watcher};
 use super::{RunRecord, ScenarioRecord};
 use crate::condition::Tag;
@@ -136,13 +137,25 @@ impl TagMerger {
         }
     }
 
-    /// Looks at the windows that lie within so many whole seconds.
-    pub(crate) fn look(&mut self, seconds: u64) {
+    /// Looks at the windows that lie within so many whole seconds; of each scenario these are the pauses.
+    pub(crate) fn look(&mut self, seconds: u64, of_scenario: impl Fn(usize) -> Pauses) {
+        if self.watchers.is_empty() {
+            return;
+        }
+        let mut pauses = Pauses::default();
+        for member in &self.record.members {
+            pauses.add(of_scenario(member.scenario), member.from.as_secs());
+        }
         let looked = self.watchers.iter_mut().map(|watcher| {
-            watcher.look(seconds);
+            watcher.look(seconds, pauses.clone());
             watcher.found()
         });
         self.record.windows = looked.collect();
+    }
+
+    /// What was found over windows in which none of them was paused.
+    pub(crate) fn unpaused_windows(&self) -> Vec<WindowRecord> {
+        self.watchers.iter().map(Watcher::found_unpaused).collect()
     }
 
     /// The whole; so many whole seconds are the load's.

@@ -15,6 +15,7 @@ pub(super) fn event(record: &EventRecord) -> Event {
         action: record.action,
         event: record.said.clone(),
         backend: record.backend.clone(),
+        switched: record.switched.clone(),
         at_s: record.planned.map(seconds),
         done_s: record.done.map(seconds),
         done_before_s: record.before.map(seconds),

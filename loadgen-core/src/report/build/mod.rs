@@ -173,6 +173,9 @@ fn of(record: &RunRecord, mut context: Context, from: Option<&[usize]>) -> Docum
     for event in document.scenarios.iter_mut().flat_map(|it| &mut it.events) {
         event.event = secrets.masked(&event.event);
         event.failure = event.failure.as_deref().map(|it| secrets.masked(it));
+        if let Some(switch) = &mut event.switched {
+            switch.target = secrets.masked(&switch.target);
+        }
     }
     document
 }

@@ -123,8 +123,9 @@ fn differences(runs: &[Traits<'_>]) -> Vec<(Unlike, String)> {
                 let later = scenario.events[place + 1..].iter();
                 let later =
                     later.filter(|it| it.done_before_s.is_some() && it.action.changes_load());
-                let mut later = later.map(|it| (it.action, it.event.as_str()));
-                it.done_before_s.is_none() || outlasts_warm_up((it.action, &it.event), &mut later)
+                let later = later.map(|it| (it.action, it.switched.as_ref()));
+                it.done_before_s.is_none()
+                    || outlasts_warm_up((it.action, it.switched.as_ref()), later)
             });
             held.map(move |(_, it)| (&scenario.name, &it.event))
         });
@@ -321,6 +322,17 @@ mod tests {
         let resume = json!({"action": "resume", "event": "resume", "done_s": 1.0});
         let expected = "b.json was changed by hand: `pause` in `hello_high` and by 1 more change";
         assert_eq!(told(&json!([pause, resume])), [expected]);
+        // By the target that is in it, not by its words.
+        let switch = |target: &str, on: bool| {
+            let switched = json!({"target": target, "on": on});
+            json!({"action": "target", "event": "x", "switched": switched, "done_before_s": 1.0})
+        };
+        assert!(told(&json!([switch("a", false), switch("a", true)])).is_empty());
+        let expected = "b.json was changed by hand: `x` in `hello_high`";
+        assert_eq!(
+            told(&json!([switch("a", false), switch("b", true)])),
+            [expected]
+        );
     }
 
     #[test]

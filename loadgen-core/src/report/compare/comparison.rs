@@ -253,6 +253,10 @@ pub struct LimitResult {
     /// What the figure changed by; left out where that cannot be told.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
+    /// The fewest samples with which a run has such a figure; left out unless one side has none for having had
+    /// fewer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples_needed: Option<u64>,
     /// What became of it.
     pub verdict: LimitVerdict,
 }

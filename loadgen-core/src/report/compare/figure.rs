@@ -1,6 +1,6 @@
 //! What runs are compared by, and what each run says of it.
 
-use super::super::document::{Scenario, Statistics, Step};
+use super::super::document::{Quantile, Scenario, Statistics, Step};
 use super::comparison::{Better, Unit};
 use crate::condition::{
     Metric, SERIES, STATISTICS, STEP_SERIES, Series, Statistic, StepMetric, quoted,
@@ -58,6 +58,45 @@ pub(super) fn figure(scenario: &Scenario, metric: &Metric) -> Option<Figure> {
         }
         _ => None,
     }
+}
+
+/// How many samples of what a percentile is of the run with the most has, and how many that needs; nothing where they
+/// are enough.
+pub(super) fn too_few<'a>(
+    runs: impl IntoIterator<Item = &'a Scenario>,
+    metric: &Metric,
+) -> Option<[u64; 2]> {
+    let runs = runs.into_iter();
+    let most = runs
+        .filter_map(|it| samples(it, metric))
+        .max_by_key(|[has, _]| *has);
+    most.filter(|[has, needed]| has < needed)
+}
+
+/// How many samples a run has of what a percentile is of, and how many that needs.
+fn samples(scenario: &Scenario, metric: &Metric) -> Option<[u64; 2]> {
+    let (times, asked) = match metric {
+        Metric::Series(Series::ResponseTime, asked) => (&scenario.response_time_us, asked),
+        Metric::Series(Series::ServiceTime, asked) => (&scenario.service_time_us, asked),
+        Metric::Step {
+            name,
+            metric: StepMetric::Series(series, asked),
+        } => {
+            let step = scenario.steps.iter().find(|it| it.name == *name)?;
+            (times(step, *series)?, asked)
+        }
+        _ => return None,
+    };
+    let quantile = match asked {
+        Statistic::P50 => Quantile::P50,
+        Statistic::P90 => Quantile::P90,
+        Statistic::P95 => Quantile::P95,
+        Statistic::P99 => Quantile::P99,
+        Statistic::P999 => Quantile::P999,
+        Statistic::P9999 => Quantile::P9999,
+        Statistic::Mean | Statistic::Min | Statistic::Max => return None,
+    };
+    Some([times.count, quantile.least_samples()])
 }
 
 fn times(step: &Step, series: Series) -> Option<&Statistics> {

@@ -66,9 +66,14 @@ pub(super) fn refuse_unmeasured(
     };
     match limits.iter().find(|it| !is_measured(it)) {
         None => Ok(()),
-        Some(limit) => Err(CompareError::Unmeasured {
-            limit: limit.to_string(),
-        }),
+        Some(limit) => {
+            let scenarios = common.iter().filter(|it| is_for(limit, it.name));
+            let runs = scenarios.flat_map(|it| it.base.iter().copied());
+            Err(CompareError::Unmeasured {
+                limit: limit.to_string(),
+                samples: figure::too_few(runs, limit.metric()),
+            })
+        }
     }
 }
 
@@ -80,6 +85,7 @@ fn is_for(limit: &ChangeLimit, scenario: &str) -> bool {
 /// nobody can look after, unless both sides are the same runs.
 pub(super) fn results(
     limits: &[ChangeLimit],
+    common: &[Common<'_>],
     scenarios: &[ComparedScenario],
     within: f64,
     is_same_runs: bool,
@@ -93,7 +99,9 @@ pub(super) fn results(
         let of = scenarios.iter().filter(|it| is_for(limit, &it.name));
         let of = of.filter_map(|scenario| {
             let compared = scenario.all_figures().find(|it| it.metric == metric)?;
-            Some(result(limit, scenario, compared, within))
+            let common = common.iter().filter(|it| it.name == scenario.name);
+            let needed = samples_needed(limit, common);
+            Some(result(limit, scenario, compared, within, needed))
         });
         let results: Vec<LimitResult> = of.collect();
         match results.is_empty() {
@@ -103,6 +111,10 @@ pub(super) fn results(
                 scenario: None,
                 unit: figure::unit(limit.metric()),
                 change: None,
+                samples_needed: samples_needed(
+                    limit,
+                    common.iter().filter(|it| is_for(limit, it.name)),
+                ),
                 verdict: of_nothing,
             }],
         }
@@ -110,17 +122,29 @@ pub(super) fn results(
     each.collect()
 }
 
+/// How many samples a run takes to have the figure, where all runs of one side have had fewer.
+fn samples_needed<'a>(
+    limit: &ChangeLimit,
+    common: impl Iterator<Item = &'a Common<'a>>,
+) -> Option<u64> {
+    let mut sides = common.flat_map(|it| [&it.base, &it.new]);
+    let too_few = sides.find_map(|it| figure::too_few(it.iter().copied(), limit.metric()));
+    too_few.map(|[_, needed]| needed)
+}
+
 fn result(
     limit: &ChangeLimit,
     scenario: &ComparedScenario,
     compared: &Compared,
     within: f64,
+    samples_needed: Option<u64>,
 ) -> LimitResult {
     LimitResult {
         expression: limit.to_string(),
         scenario: Some(scenario.name.clone()),
         unit: compared.unit,
         change: compared.change,
+        samples_needed,
         verdict: verdict(limit, compared, within),
     }
 }

@@ -27,7 +27,7 @@ use serde_json::Value;
 
 use super::document::{Document, Scenario, schema_of};
 use crate::condition::{ChangeLimit, Metric, Series, StepMetric};
-use crate::units::human::counted;
+use crate::units::human::{count, counted};
 
 use alike::Traits;
 pub use alike::Unlike;
@@ -140,11 +140,24 @@ pub enum CompareError {
         new: usize,
     },
     /// A limit on what was not measured before.
-    #[error("`{limit}` cannot be judged: no run in the base has such a figure")]
+    #[error("`{limit}` cannot be judged: no run in the base has such a figure{}", lacking(*samples))]
     Unmeasured {
         /// The limit.
         limit: String,
+        /// How many samples the run of the base has that has most, and how many one needs; where that is why.
+        samples: Option<[u64; 2]>,
     },
+}
+
+fn lacking(samples: Option<[u64; 2]>) -> String {
+    let of = |[has, needs]: [u64; 2]| {
+        format!(
+            "; it takes {} at least, and the run with the most has {}",
+            counted(needs, "sample"),
+            count(has)
+        )
+    };
+    samples.map(of).unwrap_or_default()
 }
 
 fn listed(differences: &[(Unlike, String)]) -> String {
@@ -367,7 +380,13 @@ pub fn compare(
         new: new.runs.iter().map(|it| compared_run(it)).collect(),
         within: options.within,
         counts: judge::counts(&scenarios),
-        limits: limit::results(&options.limits, &scenarios, options.within, is_same_runs),
+        limits: limit::results(
+            &options.limits,
+            &common,
+            &scenarios,
+            options.within,
+            is_same_runs,
+        ),
         scenarios,
     })
 }

@@ -127,7 +127,7 @@ mod tests {
     #[test_case(1, 1, &["steps.hello.response_time.p99 > +1%"] => Ok(()); "of the only step too")]
     #[test_case(4, 4, &["service_time.p99 > +1%"] => Ok(()); "what runs tell")]
     #[test_case(4, 1, &["service_time.p99 > +1%"] => Err("`service_time.p99 > +1%` cannot be judged: with 4 runs in the base and 1 new, fewer than 4 a side, there is something to tell of `throughput`, `error_rate` and `response_time` only, and of no step among several".to_owned()); "what they do not")]
-    #[test_case(4, 4, &["response_time.p999 > +1%"] => Err("`response_time.p999 > +1%` cannot be judged: no run in the base has such a figure".to_owned()); "what nobody has")]
+    #[test_case(4, 4, &["response_time.p999 > +1%"] => Err("`response_time.p999 > +1%` cannot be judged: no run in the base has such a figure; it takes 10,000 samples at least, and the run with the most has 5,000".to_owned()); "what nobody has")]
     #[test_case(1, 1, &["steps.helo.response_time.p99 > +1%"] => Err("`steps.helo.response_time.p99 > +1%`: no step `helo`; did you mean `hello`?".to_owned()))]
     fn limits(runs: u32, count: usize, limits: &[&str]) -> Result<(), String> {
         said(&base(runs), count, limits, |_| {})

@@ -404,6 +404,26 @@ fn limits(limit: &str, factor: f64) -> LimitVerdict {
     only.verdict
 }
 
+/// How many more it takes is what somebody wants to know.
+#[test]
+fn a_limit_on_what_too_few_samples_tell_says_how_many_it_takes() {
+    let options = CompareOptions {
+        limits: vec!["response_time.p999 > +10%".parse().unwrap()],
+        ..CompareOptions::default()
+    };
+    let comparison = compared(&with_p99(1, &TEN), &with_p99(11, &TEN), &options).unwrap();
+    assert_eq!(comparison.limits[0].samples_needed, Some(10_000));
+    let text = comparison.text(crate::report::TextOptions::default());
+    let told = "a run that has it takes 10,000 samples";
+    assert!(
+        text.split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+            .contains(told),
+        "{text}"
+    );
+}
+
 /// Seconds do not know by how much runs differ of themselves.
 #[test_case("throughput < -5%", 700 => LimitVerdict::Broken; "beyond it by more than runs differ by")]
 #[test_case("throughput < -25%", 700 => LimitVerdict::Undecided; "beyond it by less than runs differ by")]

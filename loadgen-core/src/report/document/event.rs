@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::backend::BackendCount;
 use super::scenario::as_listed;
-use crate::record::EventAction;
+use crate::record::{EventAction, TargetSwitch};
 
 /// What was done to a server, or said. Seconds count from where measuring of the scenario begins.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -20,6 +20,9 @@ pub struct Event {
     /// The server that it was done to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
+    /// The target that somebody switched off, or on again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub switched: Option<TargetSwitch>,
     /// When it was to be done; left out where nobody had planned it, or before measuring of the scenario began.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at_s: Option<f64>,

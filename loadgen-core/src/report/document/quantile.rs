@@ -19,7 +19,7 @@ pub(in crate::report) enum Quantile {
 
 impl Quantile {
     /// The part of the samples beyond it, in parts of ten thousand: whole numbers decide whether
-    /// it is withheld.
+    /// it is given.
     const fn beyond_of_10_000(self) -> u64 {
         match self {
             Self::P50 => 5_000,
@@ -36,9 +36,14 @@ impl Quantile {
         (10_000 - self.beyond_of_10_000()) as f64 / 10_000.0
     }
 
+    /// The fewest samples that are enough for it.
+    pub(in crate::report) const fn least_samples(self) -> u64 {
+        (SAMPLES_BEYOND * 10_000).div_ceil(self.beyond_of_10_000())
+    }
+
     /// Whether so many samples are enough for it.
     pub(in crate::report) const fn is_supported_by(self, count: u64) -> bool {
-        count.saturating_mul(self.beyond_of_10_000()) >= SAMPLES_BEYOND * 10_000
+        count >= self.least_samples()
     }
 }
 

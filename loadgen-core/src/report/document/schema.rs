@@ -9,13 +9,13 @@ use super::Document;
 
 /// The JSON Schema (draft 2020-12) that every result document meets.
 ///
-/// What is always written is required; what may be withheld is not, and is never null.
+/// What is always written is required; what may be left out is not, and is never null.
 #[must_use]
 pub fn schema() -> Value {
     of::<Document>()
 }
 
-/// The JSON Schema of a document of this type, in which what may be withheld is never null.
+/// The JSON Schema of a document of this type, in which what may be left out is never null.
 pub(in crate::report) fn of<T: JsonSchema>() -> Value {
     SchemaSettings::draft2020_12()
         .for_serialize()

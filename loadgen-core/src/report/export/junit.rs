@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::document::{Answer, Document, Expectation, Scenario, Status, ThresholdResult};
-use super::super::view::{self, Condition, title};
+use super::super::view::{self, Condition, spoken};
 use crate::text;
 use crate::text::flow::unglued;
 
@@ -96,7 +96,7 @@ fn of_scenario(scenario: &Scenario, all: &[Scenario]) -> Suite {
     let thresholds = scenario.thresholds.iter().map(threshold);
     let expectations = scenario.expectations.iter().map(expectation);
     Suite {
-        name: unglued(&title(scenario, all)),
+        name: spoken(scenario, all),
         duration_s: scenario.duration_s,
         cases: thresholds.chain(expectations).collect(),
         said: percentiles(scenario),

@@ -23,7 +23,7 @@ impl Document {
         for section in &view.sections {
             blocks.extend(of_section(section));
         }
-        blocks.push(fact(&view.generator));
+        blocks.extend(view.run.iter().map(fact));
         page(blocks)
     }
 }

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use test_case::test_case;
 
 use super::super::read;
-use super::super::text::tests::sample::document;
+use super::super::sample::document;
 use super::*;
 use crate::record::{Sparse, new_histogram};
 

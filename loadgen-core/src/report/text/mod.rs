@@ -12,7 +12,7 @@ mod grid;
 pub(super) mod picture;
 
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 
 use std::fmt;
 
@@ -82,7 +82,7 @@ impl Writer {
         if view.overview.is_some() {
             lines.push(String::new());
         }
-        lines.extend(self.fact(&view.generator));
+        lines.extend(view.run.iter().flat_map(|it| self.fact(it)));
         lines
     }
 

@@ -4,7 +4,7 @@ use super::super::document::Statistics;
 use super::super::phrase::{percent, span};
 use super::pressure::Pressure;
 use super::service::{long_silence, when};
-use super::{Findings, ratio, span_us};
+use super::{Findings, Titled, ratio, span_us};
 use crate::record::{LifePart, ScenarioRecord, StepRecord};
 use crate::units::human::{count, counted};
 
@@ -20,7 +20,7 @@ const MOST_WAITING: f64 = 0.01;
 const NOTABLE_WAIT_NS: u64 = 1_000_000;
 
 pub(super) fn judge(
-    scenario: &ScenarioRecord,
+    scenario: &Titled<'_>,
     generator: &Pressure,
     is_cut_off: bool,
     findings: &mut Findings,
@@ -31,7 +31,7 @@ pub(super) fn judge(
     let started = || {
         format!(
             "`{}`: {} of {} ({}) started within the plan's time (at least {} should)",
-            scenario.name,
+            scenario.title,
             count(scenario.started_in_time),
             counted(ledger.wanted(), "arrival"),
             percent(in_time),
@@ -74,7 +74,7 @@ pub(super) fn judge(
 
 /// Arrivals that never started, and not because all users were busy, as far as is known: of a run that was cut
 /// off it is not.
-fn warn_of_others(scenario: &ScenarioRecord, is_cut_off: bool, findings: &mut Findings) {
+fn warn_of_others(scenario: &Titled<'_>, is_cut_off: bool, findings: &mut Findings) {
     let others = scenario
         .ledger
         .missed()
@@ -95,7 +95,7 @@ fn warn_of_others(scenario: &ScenarioRecord, is_cut_off: bool, findings: &mut Fi
     let arrivals = counted(others, "arrival");
     findings
         .warnings
-        .push(format!("`{}`: {arrivals} {what}", scenario.name));
+        .push(format!("`{}`: {arrivals} {what}", scenario.title));
 }
 
 /// Arrivals that never started because all users were busy: by the service's doing, or because that is to last.
@@ -109,12 +109,7 @@ fn without_user(scenario: &ScenarioRecord) -> u64 {
 }
 
 /// A rate that was missed, or waits that came about, because the service kept all users busy.
-fn warn_of_busy_users(
-    scenario: &ScenarioRecord,
-    missed: bool,
-    in_time: f64,
-    findings: &mut Findings,
-) {
+fn warn_of_busy_users(scenario: &Titled<'_>, missed: bool, in_time: f64, findings: &mut Findings) {
     let ledger = &scenario.ledger;
     let mut troubles = Vec::new();
     let without_user = without_user(scenario);
@@ -177,7 +172,7 @@ fn warn_of_busy_users(
     };
     findings.warnings.push(format!(
         "`{}`: {}, {because}",
-        scenario.name,
+        scenario.title,
         troubles.join(", and "),
     ));
 }

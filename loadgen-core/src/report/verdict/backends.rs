@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::super::phrase::span;
-use super::{Findings, ratio};
+use super::{Findings, Titled, ratio};
 use crate::clock::nanos;
 use crate::record::{BackendRecord, LONG_SILENCE, ScenarioRecord, SeriesPoint, Unit};
 use crate::units::human::count;
@@ -35,8 +35,8 @@ struct Silent<'a> {
 
 /// A server without any more requests while others went on: its share, taken over all of the run, would not show
 /// it.
-pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
-    let name = &scenario.name;
+pub(super) fn judge(scenario: &Titled<'_>, findings: &mut Findings) {
+    let name = &scenario.title;
     let silent = silent(scenario);
     if silent.len() <= MOST_TOLD {
         findings.warnings.extend(silent.iter().map(|it| {

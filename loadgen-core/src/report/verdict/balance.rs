@@ -1,15 +1,10 @@
 //! Whether whatever stands between the generator and the servers did what was expected of it.
 
 use super::super::document::{Answer, Expectation};
-use super::Findings;
-use crate::record::ScenarioRecord;
+use super::{Findings, Titled};
 use crate::units::human::count;
 
-pub(super) fn judge(
-    scenario: &ScenarioRecord,
-    expectations: &[Expectation],
-    findings: &mut Findings,
-) {
+pub(super) fn judge(scenario: &Titled<'_>, expectations: &[Expectation], findings: &mut Findings) {
     // Where nothing was measured that is said once.
     if scenario.error_rate().is_none() {
         return;
@@ -22,7 +17,7 @@ pub(super) fn judge(
             needed,
             ..
         } = expectation;
-        let name = &scenario.name;
+        let name = &scenario.title;
         let what = match verdict {
             Answer::Holds => continue,
             Answer::Fails => "does not hold",

@@ -1,6 +1,6 @@
 //! What somebody changed of the run while it was measured: its figures are of all that together.
 
-use super::Findings;
+use super::{Findings, title};
 use crate::record::{RunRecord, ScenarioRecord};
 use crate::units::human::counted;
 
@@ -11,7 +11,8 @@ const SCENARIOS: usize = 3;
 
 /// A warning where anything was.
 pub(super) fn judge(record: &RunRecord, findings: &mut Findings) {
-    let mut all: Vec<String> = record.scenarios.iter().filter_map(changes).collect();
+    let scenarios = record.scenarios.iter();
+    let mut all: Vec<String> = scenarios.filter_map(|it| changes(it, record)).collect();
     let more = all.len().saturating_sub(SCENARIOS);
     all.truncate(SCENARIOS);
     if all.is_empty() {
@@ -27,7 +28,7 @@ pub(super) fn judge(record: &RunRecord, findings: &mut Findings) {
     ));
 }
 
-fn changes(scenario: &ScenarioRecord) -> Option<String> {
+fn changes(scenario: &ScenarioRecord, record: &RunRecord) -> Option<String> {
     let said: Vec<_> = scenario.changes().map(|(_, it)| it.said.as_str()).collect();
     if said.is_empty() {
         return None;
@@ -39,6 +40,6 @@ fn changes(scenario: &ScenarioRecord) -> Option<String> {
     };
     let more = if said.len() > NAMED { ", …" } else { "" };
     let named = &said[..said.len().min(NAMED)];
-    let name = &scenario.name;
-    Some(format!("`{name}` {often} ({}{more})", named.join(", ")))
+    let title = title(scenario, record);
+    Some(format!("`{title}` {often} ({}{more})", named.join(", ")))
 }

@@ -3,7 +3,7 @@
 
 use super::super::document::ThresholdResult;
 use super::super::phrase::{observed, span};
-use super::Findings;
+use super::{Findings, Titled};
 use crate::condition::Threshold;
 use crate::judge::{Blame, blame};
 use crate::record::{RunRecord, ScenarioRecord};
@@ -18,11 +18,11 @@ fn when(condition: &ThresholdResult) -> String {
 }
 
 pub(super) fn judge(
-    scenario: &ScenarioRecord,
+    scenario: &Titled<'_>,
     conditions: &[ThresholdResult],
     findings: &mut Findings,
 ) {
-    let name = &scenario.name;
+    let name = &scenario.title;
     if scenario.error_rate().is_none() {
         findings.failed.push(format!(
             "`{name}`: no iteration completed or failed ({} planned), so there is nothing to judge",

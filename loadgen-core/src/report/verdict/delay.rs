@@ -8,9 +8,9 @@ use std::fmt::Write;
 use super::super::document::Statistics;
 use super::super::phrase::{percent, span};
 use super::alike::{self, Alike};
-use super::{Findings, Kind, ratio, span_us};
+use super::{Findings, Kind, Titled, ratio, span_us};
 use crate::clock::{Nanos, nanos};
-use crate::record::{Histogram, Parts, ScenarioRecord, StepRecord};
+use crate::record::{Histogram, Parts, StepRecord};
 use crate::workload::SampleKind;
 
 /// A larger part of a percentile than this makes it doubtful.
@@ -83,8 +83,8 @@ fn notable(seen: &Histogram, undelayed: &Histogram) -> Vec<Delayed> {
 }
 
 /// Judges every series of a scenario that the generator's part is in.
-pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
-    let name = format!("`{}`", scenario.name);
+pub(super) fn judge(scenario: &Titled<'_>, findings: &mut Findings) {
+    let name = format!("`{}`", scenario.title);
     let undelayed = &scenario.parts.undelayed;
     let of_scenario = (
         name.clone(),

@@ -1,12 +1,11 @@
 //! Events that could not be done, or not be undone: the run is not the one that was asked for.
 
-use super::Findings;
-use crate::record::ScenarioRecord;
+use super::{Findings, Titled};
 use crate::report::phrase::span;
 use crate::units::human::counted;
 
 /// A reason where any event of the scenario failed; the first is told of.
-pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
+pub(super) fn judge(scenario: &Titled<'_>, findings: &mut Findings) {
     let mut failed = scenario
         .events
         .iter()
@@ -21,7 +20,7 @@ pub(super) fn judge(scenario: &ScenarioRecord, findings: &mut Findings) {
     let first = if count == 1 { "" } else { "the first, " };
     findings.broken.push(format!(
         "`{}`: {} failed, so this is not the run that was asked for: {first}`{}`{at}: {why}",
-        scenario.name,
+        scenario.title,
         counted(count, "event"),
         event.said,
     ));

@@ -3,7 +3,7 @@
 
 use super::super::phrase::span;
 use super::pressure::Pressure;
-use super::{Findings, arrivals};
+use super::{Findings, Titled, arrivals, title};
 use crate::clock::nanos;
 use crate::record::{RunRecord, ScenarioRecord};
 use crate::units::human::{count, counted};
@@ -65,9 +65,9 @@ pub(super) fn judge(record: &RunRecord, findings: &mut Findings) {
 }
 
 /// Sums that must come out, whatever the service did.
-pub(super) fn judge_books(scenario: &ScenarioRecord, findings: &mut Findings) {
+pub(super) fn judge_books(scenario: &Titled<'_>, findings: &mut Findings) {
     let ledger = &scenario.ledger;
-    let name = &scenario.name;
+    let name = &scenario.title;
     if !ledger.balances() {
         findings.broken.push(format!(
             "`{name}`: the ledger does not balance (planned {}, started {}, dropped {}, completed \
@@ -104,7 +104,7 @@ pub(super) fn judge_saturation(record: &RunRecord, generator: &Pressure, finding
         .scenarios
         .iter()
         .filter(tells)
-        .map(|it| format!("`{}`", it.name))
+        .map(|it| format!("`{}`", title(it, record)))
         .collect();
     if names.is_empty() {
         return;

@@ -19,11 +19,13 @@ mod service;
 mod throttling;
 
 use std::collections::BTreeMap;
+use std::ops::Deref;
 
 use super::document::{Expectation, Status, ThresholdResult, Verdict};
 use super::phrase::span;
 use super::worker_load::{Surroundings, WorkerLoad};
-use crate::record::RunRecord;
+use crate::record::{RunRecord, ScenarioRecord};
+use crate::text;
 use crate::units::human::counted;
 use alike::Alike;
 use pressure::Pressure;
@@ -66,6 +68,10 @@ pub(super) fn verdict_on(
         findings.invalid(1.0, reason);
     }
     for (index, scenario) in record.scenarios.iter().enumerate() {
+        let scenario = &Titled {
+            title: title(scenario, record),
+            record: scenario,
+        };
         let conditions = thresholds.get(index).map_or(&[][..], Vec::as_slice);
         if !is_under_way {
             generator::judge_books(scenario, &mut findings);
@@ -97,6 +103,26 @@ pub(super) fn verdict_on(
         "fewer users"
     };
     findings.into_verdict(|| generator.explain(less))
+}
+
+/// What sentences call a scenario: its name, and its protocol where several have that name.
+fn title(scenario: &ScenarioRecord, record: &RunRecord) -> String {
+    let names = record.scenarios.iter().map(|it| it.name.as_str());
+    text::title(&scenario.name, &scenario.protocol, names)
+}
+
+/// A scenario's record, and what sentences call it.
+struct Titled<'a> {
+    title: String,
+    record: &'a ScenarioRecord,
+}
+
+impl Deref for Titled<'_> {
+    type Target = ScenarioRecord;
+
+    fn deref(&self) -> &ScenarioRecord {
+        self.record
+    }
 }
 
 /// Sentences by what they amount to.

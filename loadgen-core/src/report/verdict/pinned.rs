@@ -3,8 +3,7 @@
 //! Owns when that is worth a word: where it is known that there are others, or that shares matter.
 
 use super::super::document::{Expectation, ThresholdResult};
-use super::Findings;
-use crate::record::ScenarioRecord;
+use super::{Findings, Titled};
 use crate::units::human::count;
 
 /// With fewer answers nobody asks how they were divided.
@@ -13,7 +12,7 @@ const FEW: u64 = 20;
 /// A balancer that gives whole connections away has had nothing to divide, and its shares look like a fault of
 /// its own.
 pub(super) fn judge(
-    scenario: &ScenarioRecord,
+    scenario: &Titled<'_>,
     conditions: &[ThresholdResult],
     expectations: &[Expectation],
     findings: &mut Findings,
@@ -31,7 +30,7 @@ pub(super) fn judge(
             "`{}`: {} answers came over one connection, all of {}; a balancer that gives whole connections \
              away has had one to give: with more of them (`connections`, `connection_per`) it is seen how it \
              divides",
-            scenario.name,
+            scenario.title,
             count(one.completed()),
             one.id,
         ));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::document::{Quantile, ThresholdResult};
 use super::super::phrase::{percent, span};
-use super::{Findings, backends, ratio, were};
+use super::{Findings, Titled, backends, ratio, were};
 use crate::clock::nanos;
 use crate::condition::Threshold;
 use crate::judge::is_about_silence;
@@ -21,7 +21,7 @@ const NOTABLE_SILENCE_OF_P99: u64 = 2;
 const NOTABLE_FAILURES: f64 = 0.1;
 
 pub(super) fn judge(
-    scenario: &ScenarioRecord,
+    scenario: &Titled<'_>,
     conditions: &[ThresholdResult],
     findings: &mut Findings,
 ) {
@@ -69,11 +69,7 @@ pub(super) fn when(silence: Stretch) -> String {
 
 /// A service that has gone silent for good fails the run, unless a condition says how long it may be
 /// silent, or none was given on purpose.
-fn judge_silence(
-    scenario: &ScenarioRecord,
-    conditions: &[ThresholdResult],
-    findings: &mut Findings,
-) {
+fn judge_silence(scenario: &Titled<'_>, conditions: &[ThresholdResult], findings: &mut Findings) {
     let last = scenario.silence.last;
     let allowed = longest_allowed(scenario);
     if last.length <= allowed {
@@ -82,7 +78,7 @@ fn judge_silence(
                 "`{}`: no iteration ended ok to the end of the load, {}, while some were under way: no \
                  failure, as it is less than {LONG_SILENCE_OF_P99} times the service time's p99 \
                  ({}), and yet the service may have died",
-                scenario.name,
+                scenario.title,
                 when(last),
                 span(nanos(allowed)),
             ));
@@ -90,7 +86,7 @@ fn judge_silence(
         if let Some(silence) = long_silence(scenario) {
             findings.warnings.push(format!(
                 "`{}`: no iteration ended ok {}, while some were under way",
-                scenario.name,
+                scenario.title,
                 when(silence)
             ));
         }
@@ -98,7 +94,7 @@ fn judge_silence(
     }
     let sentence = format!(
         "`{}`: no iteration ended ok to the end of the load, {}, while some were under way",
-        scenario.name,
+        scenario.title,
         when(last)
     );
     let asks = |it: &ThresholdResult| {
@@ -113,8 +109,8 @@ fn judge_silence(
 }
 
 /// What is missing from the latency figures, or in them as a lower bound.
-fn judge_remainder(scenario: &ScenarioRecord, findings: &mut Findings) {
-    let name = &scenario.name;
+fn judge_remainder(scenario: &Titled<'_>, findings: &mut Findings) {
+    let name = &scenario.title;
     let unanswered = scenario.unanswered;
     let cut_off = unanswered - scenario.dropped_unanswered;
     if unanswered > 0 {
@@ -153,21 +149,21 @@ fn judge_remainder(scenario: &ScenarioRecord, findings: &mut Findings) {
 }
 
 /// Failures that are so many that the percentiles are theirs: a refused connection takes microseconds.
-fn judge_failures(scenario: &ScenarioRecord, findings: &mut Findings) {
+fn judge_failures(scenario: &Titled<'_>, findings: &mut Findings) {
     let failed = scenario.ledger.failed;
     let ended = failed + scenario.ledger.completed;
     let share = ratio(failed, ended);
     if share > NOTABLE_FAILURES && scenario.ledger.completed > 0 {
         findings.warnings.push(format!(
             "`{}`: {} of the times are of iterations that failed, which are in all percentiles",
-            scenario.name,
+            scenario.title,
             percent(share),
         ));
     }
 }
 
 /// A target that does nothing beside others that do.
-fn judge_targets(scenario: &ScenarioRecord, findings: &mut Findings) {
+fn judge_targets(scenario: &Titled<'_>, findings: &mut Findings) {
     let is_alive = |target: &&TargetRecord| target.completed > 0;
     let is_dead = |target: &&TargetRecord| {
         let connections = target.connections;
@@ -182,7 +178,7 @@ fn judge_targets(scenario: &ScenarioRecord, findings: &mut Findings) {
         findings.warnings.push(format!(
             "`{}`: target {} is dead beside others that are not: {} completed, {} failed and {} left \
              unanswered there, {} opened and {} failed",
-            scenario.name,
+            scenario.title,
             target.target,
             count(target.completed),
             counted(target.failed, "iteration"),
@@ -194,7 +190,7 @@ fn judge_targets(scenario: &ScenarioRecord, findings: &mut Findings) {
 }
 
 /// Failures at the beginning and the end of users' lives: the latter are in nobody else's figures.
-fn judge_lives(scenario: &ScenarioRecord, findings: &mut Findings) {
+fn judge_lives(scenario: &Titled<'_>, findings: &mut Findings) {
     for step in &scenario.steps {
         let Some(part) = step.part else {
             continue;
@@ -207,7 +203,7 @@ fn judge_lives(scenario: &ScenarioRecord, findings: &mut Findings) {
         if failed == 0 {
             continue;
         }
-        let (name, of) = (&scenario.name, &step.name);
+        let (name, of) = (&scenario.title, &step.name);
         let failed = format!("{} of {}", count(failed), counted(ended, "time"));
         findings.warnings.push(match part {
             LifePart::Begin => format!(
@@ -223,7 +219,7 @@ fn judge_lives(scenario: &ScenarioRecord, findings: &mut Findings) {
 }
 
 /// Messages that make the figures of others doubtful.
-fn judge_messages(scenario: &ScenarioRecord, findings: &mut Findings) {
+fn judge_messages(scenario: &Titled<'_>, findings: &mut Findings) {
     for step in &scenario.steps {
         let unexpected = step.message_faults[MessageFault::Unexpected as usize];
         if unexpected > 0 {
@@ -242,7 +238,7 @@ fn judge_messages(scenario: &ScenarioRecord, findings: &mut Findings) {
                  else: say which message is a reply, by a number that it repeats (`match_id`) or \
                  by a field and its value (`reply`), and what comes by itself \
                  (`\"greeting\": 1`, `\"pushes\": true`)",
-                scenario.name,
+                scenario.title,
                 counted(unexpected, "message"),
                 step.name,
             ));

@@ -303,7 +303,14 @@ fn limit(result: &LimitResult) -> Condition {
             format!("{changed}: undecided, chance may have it on either side")
         }
         LimitVerdict::Untold if changed.is_empty() => {
-            "it was not measured on both sides".to_owned()
+            let needed = result.samples_needed.map(|it| {
+                let needed = human::counted(it, "sample");
+                format!("; a run that has it takes {needed} at least")
+            });
+            format!(
+                "it was not measured on both sides{}",
+                needed.unwrap_or_default()
+            )
         }
         LimitVerdict::Untold => format!("{changed}: whether that is chance cannot be told"),
     };

@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 mod balance;
+mod by_hand;
 mod checks;
 mod comparison;
 mod generator;
@@ -27,7 +28,7 @@ pub(super) use self::balance::Bars;
 pub(super) use self::balance::Picture;
 pub(super) use self::checks::Checks;
 pub(super) use self::comparison::{ComparisonView, of_spread};
-pub(super) use self::overview::title;
+pub(super) use self::overview::spoken;
 #[cfg(feature = "page")]
 pub(crate) use self::page::Progress;
 #[cfg(feature = "page")]
@@ -54,8 +55,8 @@ pub(super) struct View {
     pub(super) overview: Option<Table>,
     /// What there is to say of each scenario, and of all together.
     pub(super) sections: Vec<Section>,
-    /// How the generator itself fared.
-    pub(super) generator: Fact,
+    /// What is of the run as a whole: what was changed by hand, and how the generator itself fared.
+    pub(super) run: Vec<Fact>,
 }
 
 /// The verdict and why.
@@ -332,7 +333,7 @@ fn observed(result: &ThresholdResult) -> (Option<String>, String) {
             });
             let doubt = match (result.few_samples, &window) {
                 (false, _) => "",
-                (true, None) => ", withheld above: too few samples",
+                (true, None) => ", not given above: too few samples",
                 (true, Some(_)) => ", of too few samples",
             };
             let changes = spanned(result.spans_changes);
@@ -366,9 +367,15 @@ impl View {
         };
         Self {
             headline: Headline::of(document),
+            run: overview
+                .as_ref()
+                .and_then(|_| by_hand::pauses_of_each(scenarios))
+                .into_iter()
+                .chain(by_hand::list(document))
+                .chain([generator::fact(document)])
+                .collect(),
             overview,
             sections,
-            generator: generator::fact(document),
         }
     }
 }

@@ -3,6 +3,7 @@
 use super::super::document::{Document, Scenario, Statistics};
 use super::{Cell, Column, Item, Section, Table, Tone, balance, checks, column, lives, scenario};
 use crate::record::Ledger;
+use crate::text;
 use crate::units::human;
 
 /// What is shown of each; with little room `p90` is left out first.
@@ -17,6 +18,9 @@ static COLUMNS: [Column; 9] = [
     column("p99.9", 8),
     column("max", 6),
 ];
+
+/// Where what somebody withheld stands among them, where anybody did.
+const WITHHELD: (usize, Column) = (2, column("withheld", 4));
 
 /// The rows and their total.
 pub(super) fn table(document: &Document) -> Table {
@@ -38,6 +42,14 @@ pub(super) fn table(document: &Document) -> Table {
     if let Some(total) = table.rows.last_mut() {
         total.tone = Tone::Strong;
     }
+    if total.ledger.withheld > 0 {
+        let (at, column) = WITHHELD;
+        table.columns.to_mut().insert(at, column);
+        let ledgers = scenarios.iter().map(|it| &it.ledger);
+        for (row, of) in table.rows.iter_mut().zip(ledgers.chain([&total.ledger])) {
+            row.cells.insert(at, Cell::of(human::count(of.withheld)));
+        }
+    }
     table
 }
 
@@ -55,8 +67,14 @@ pub(super) fn section(scenario: &Scenario, all: &[Scenario]) -> Option<Section> 
     (!items.is_empty()).then_some(Section { title, items })
 }
 
-/// Its name, and its protocol where another scenario has the same name.
-pub(in crate::report) fn title(scenario: &Scenario, all: &[Scenario]) -> String {
+/// What sentences call it: its name, and its protocol where another scenario has the same name.
+pub(in crate::report) fn spoken(scenario: &Scenario, all: &[Scenario]) -> String {
+    let names = all.iter().map(|it| it.name.as_str());
+    text::title(&scenario.name, &scenario.protocol, names)
+}
+
+/// The same as headings and the cells of tables have it, the protocol apart.
+pub(super) fn title(scenario: &Scenario, all: &[Scenario]) -> String {
     let alike = all.iter().filter(|it| it.name == scenario.name);
     if alike.count() > 1 {
         scenario::title(scenario)

@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::super::document::{LoadModel, Messages, Scenario, ThresholdResult, Total};
 use super::names::Names;
-use super::{Condition, Fact, Failures, Item, Section, Tone, balance, checks, lives, peers, times};
+use super::{
+    Condition, Fact, Failures, Item, Section, Tone, balance, by_hand, checks, lives, peers, times,
+};
 use crate::record::{ByteCount, Ledger};
 use crate::text::flow::glued;
 use crate::units::human;
@@ -41,7 +43,8 @@ pub(super) fn section(scenario: &Scenario, plan: &Value) -> Section {
 pub(super) fn counts(scenario: &Scenario) -> impl Iterator<Item = Fact> {
     let may_drop = scenario.load_model == LoadModel::Open;
     let requests = requests(&scenario.ledger, may_drop);
-    let throughput = throughput(scenario.throughput_per_s, scenario.bytes);
+    let pauses = by_hand::pauses(std::slice::from_ref(scenario));
+    let throughput = throughput(scenario.throughput_per_s, scenario.bytes, pauses);
     let facts = std::iter::once(requests).chain(missing(scenario));
     facts.chain(std::iter::once(throughput))
 }
@@ -49,7 +52,8 @@ pub(super) fn counts(scenario: &Scenario) -> impl Iterator<Item = Fact> {
 /// The sums over several scenarios, and the conditions on their tags.
 pub(super) fn total(total: &Total, scenarios: &[Scenario]) -> Section {
     let requests = requests(&total.ledger, total.ledger.dropped > 0);
-    let throughput = throughput(total.throughput_per_s, total.bytes);
+    let pauses = by_hand::pauses(scenarios);
+    let throughput = throughput(total.throughput_per_s, total.bytes, pauses);
     let mut items = vec![Item::Fact(requests), Item::Fact(throughput)];
     items.extend(times::of_all(
         &total.response_time_us,
@@ -204,7 +208,7 @@ fn requests(ledger: &Ledger, may_drop: bool) -> Fact {
     );
     if ledger.withheld > 0 {
         let withheld = human::count(ledger.withheld);
-        text.push_str(&format!("; {withheld}\u{a0}of these dropped while paused"));
+        text.push_str(&format!("; {withheld}\u{a0}of these withheld while paused"));
     }
     if ledger.late > 0 {
         text.push_str(&format!("; {}\u{a0}late", human::count(ledger.late)));
@@ -233,9 +237,10 @@ fn silence(scenario: &Scenario) -> Option<Fact> {
     Some(Fact::new("silence", text))
 }
 
-fn throughput(per_s: f64, bytes: ByteCount) -> Fact {
+fn throughput(per_s: f64, bytes: ByteCount, pauses: Option<String>) -> Fact {
+    let pauses = pauses.map(|it| format!(" ({it})"));
     let parts = [
-        human::rate(per_s),
+        human::rate(per_s) + &pauses.unwrap_or_default(),
         format!("{} sent", human::bytes(bytes.sent)),
         format!("{} received", human::bytes(bytes.received)),
     ];

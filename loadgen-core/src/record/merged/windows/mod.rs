@@ -1,4 +1,4 @@
-//! Figures of every window of a run, and the worst of each.
+//! Figures of every window of a run, and the worst of each: of all, and of those that may end the run.
 //!
 //! Owns what is kept by the second for that: as much as the longest window needs, and the seconds in
 //! which samples may still come. Which second something belongs to is the series': response times of
@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use self::frame::Frame;
 pub(crate) use self::frame::Seen;
 use self::sum::Sum;
+use super::pauses::Pauses;
 use super::series::OPEN_SECONDS;
 use crate::record::watch::{Figure, Watch, WindowRecord, Worst};
 
@@ -26,6 +27,10 @@ pub(crate) struct Watcher {
     open: VecDeque<(u64, Worst)>,
     /// The worst of those in which nothing can change any more.
     closed: Option<Worst>,
+    /// The worst of these that have nothing of a pause in them.
+    closed_unpaused: Option<Worst>,
+    /// When somebody had nothing start, by what is known of that.
+    pauses: Pauses,
     /// The whole seconds looked at so far.
     seconds: u64,
     sum: Sum,
@@ -74,6 +79,8 @@ impl Watcher {
             looked: 0,
             open: VecDeque::new(),
             closed: None,
+            closed_unpaused: None,
+            pauses: Pauses::default(),
             seconds: 0,
             sum: Sum::default(),
         }
@@ -87,8 +94,13 @@ impl Watcher {
         });
     }
 
-    /// Figures out the windows that lie within so many seconds, and have changed.
-    pub(crate) fn look(&mut self, seconds: u64) {
+    /// Figures out the windows that lie within so many seconds, and have changed. There were these pauses so far.
+    pub(crate) fn look(&mut self, seconds: u64, pauses: Pauses) {
+        self.pauses = pauses;
+        self.look_again(seconds);
+    }
+
+    fn look_again(&mut self, seconds: u64) {
         self.seconds = self.seconds.max(seconds);
         let changed = self.kept.changed.take().unwrap_or(u64::MAX);
         let first_end = self.kept.first + self.watch.length_s - 1;
@@ -106,6 +118,9 @@ impl Watcher {
         {
             self.open.pop_front();
             self.closed = Some(self.worse(self.closed, worst));
+            if self.is_unpaused(&worst) {
+                self.closed_unpaused = Some(self.worse(self.closed_unpaused, worst));
+            }
         }
         while self.kept.first + self.watch.length_s <= oldest_open {
             self.kept.frames.pop_front();
@@ -161,11 +176,24 @@ impl Watcher {
         }
     }
 
+    fn is_unpaused(&self, window: &Worst) -> bool {
+        !self.pauses.meet(window.from_s, self.watch.length_s)
+    }
+
     /// What has been found so far.
     pub(crate) fn found(&self) -> WindowRecord {
-        let open = self.open.iter().map(|(_, worst)| *worst);
+        self.worst_of(self.closed, |_| true)
+    }
+
+    /// The same of windows that have nothing of a pause in them: what is in those is the service's doing.
+    pub(crate) fn found_unpaused(&self) -> WindowRecord {
+        self.worst_of(self.closed_unpaused, |it| self.is_unpaused(it))
+    }
+
+    fn worst_of(&self, closed: Option<Worst>, is_one: impl Fn(&Worst) -> bool) -> WindowRecord {
+        let open = self.open.iter().map(|(_, worst)| *worst).filter(is_one);
         WindowRecord {
-            worst: open.fold(self.closed, |worst, it| Some(self.worse(worst, it))),
+            worst: open.fold(closed, |worst, it| Some(self.worse(worst, it))),
             seconds: self.seconds,
             ..WindowRecord::empty(self.watch.clone())
         }
@@ -186,7 +214,7 @@ impl Watcher {
                 kept.changed = Some(kept.changed.map_or(last, |it| it.min(last)));
             }
         }
-        self.look(seconds);
+        self.look_again(seconds);
         self.found()
     }
 }

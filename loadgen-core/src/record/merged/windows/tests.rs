@@ -1,11 +1,13 @@
 //! Windows against a model that keeps everything and looks at every window at the end.
 
+use std::time::Duration;
+
 use proptest::prelude::*;
 use test_case::test_case;
 
 use super::*;
 use crate::record::watch::{Count, Extreme, Reading, Times, TimesOf};
-use crate::record::{Samples, Sparse, new_histogram};
+use crate::record::{EventAction, EventRecord, Samples, Sparse, new_histogram};
 
 const READINGS: [Reading; 5] = [
     Reading::Mean,
@@ -126,7 +128,7 @@ proptest! {
                 watcher.kept.put(now - it.ago.min(now), &frame(it));
             }
             if now % looks_each == 0 {
-                watcher.look(now.min(seconds));
+                watcher.look(now.min(seconds), Pauses::default());
             }
             prop_assert!(watcher.kept.frames.len() as u64 <= length + OPEN_SECONDS + looks_each);
             prop_assert!(watcher.open.len() as u64 <= OPEN_SECONDS + looks_each);
@@ -174,7 +176,7 @@ fn nothing_at_all_is_a_rate() {
         ..Frame::default()
     };
     watcher.kept.put(0, &ten);
-    watcher.look(4);
+    watcher.look(4, Pauses::default());
     let worst = |found: WindowRecord| found.worst.map(|it| (it.from_s, it.value));
     assert_eq!(worst(watcher.found()), Some((1, 0.0)));
     watcher.kept.put(1, &ten);
@@ -201,6 +203,42 @@ fn what_was_withheld_may_have_been_planned_before() {
         };
         watcher.add(&seen, 0);
     }
-    watcher.look(2);
+    watcher.look(2, Pauses::default());
     assert_eq!(watcher.found().worst.map(|it| it.value), Some(20.0));
+}
+
+/// The worst of all has a pause in it and decides nothing; the next worst may, whether or not something may still
+/// come into it.
+#[test_case(6; "while they are open")]
+#[test_case(200; "when they are closed")]
+fn a_pause_hides_no_other_window(seconds: u64) {
+    let mut watcher = Watcher::new(watch(Figure::Rate(Count::Completed), 2, Extreme::Lowest));
+    for (second, part) in (0..seconds).zip([9, 9, 0, 9, 3].into_iter().chain(std::iter::repeat(9)))
+    {
+        let frame = Frame {
+            part,
+            ..Frame::default()
+        };
+        watcher.kept.put(second, &frame);
+        let event = |action, ms| EventRecord {
+            done: Some(Duration::from_millis(ms)),
+            ..EventRecord::new(action, "told")
+        };
+        let told = [
+            event(EventAction::Pause, 2_100),
+            event(EventAction::Resume, 2_900),
+        ];
+        watcher.look(second + 1, Pauses::among(&told));
+    }
+    let worst = |found: WindowRecord| found.worst.map(|it| (it.from_s, it.value));
+    assert_eq!(worst(watcher.found()), Some((1, 4.5)));
+    assert_eq!(worst(watcher.found_unpaused()), Some((3, 6.0)));
+    let paused = EventRecord {
+        done: Some(Duration::ZERO),
+        ..EventRecord::new(EventAction::Pause, "pause")
+    };
+    let mut all = Watcher::new(watch(Figure::Rate(Count::Completed), 2, Extreme::Lowest));
+    all.look(seconds, Pauses::among(&[paused]));
+    assert_eq!(worst(all.found()), Some((0, 0.0)));
+    assert_eq!(worst(all.found_unpaused()), None);
 }

@@ -10,6 +10,10 @@ const KINDS = {
   connections: { make: connectionsChart, statistics: () => [] },
 };
 
+// So many marks are listed below a chart, and shown where several lie near one another.
+const MOST_MARKS = 24;
+const MOST_POINTED = 8;
+
 // A sheet of A4 has so many of a browser's points within its margins.
 const PAPER = 690;
 
@@ -21,6 +25,7 @@ class Chart {
     this.canvas = figure.querySelector(".canvas");
     this.legend = figure.querySelector(".legend");
     this.data = figure.querySelector(".data");
+    this.marks = figure.querySelector(".marks");
     this.zoom = [0, 100];
     this.selected = {};
     this.isSeen = false;
@@ -91,6 +96,7 @@ class Chart {
     this.fitAxes();
     this.fillLegend();
     this.fillScale();
+    this.fillMarks();
     this.fillTable();
     if (this.pointed) this.instance.dispatchAction({ type: "showTip", x: this.pointed[0], y: this.pointed[1] });
   }
@@ -133,8 +139,38 @@ class Chart {
         trigger: "axis", confine: true, transitionDuration: 0, padding: [6, 10],
         backgroundColor: color("paper"), borderColor: color("line"), extraCssText: "box-shadow: 0 2px 10px rgba(0,0,0,.18)",
         ...option.tooltip,
+        ...(this.shownMarks().length > 0 ? { formatter: (shown) => this.withMarks(option.tooltip.formatter(shown), shown[0].axisValue) } : {}),
       },
     };
+  }
+
+  // The marks that lie where the chart does.
+  shownMarks() {
+    const [{ min, max }] = [this.made.option.xAxis].flat();
+    return (this.made.marks ?? []).filter(({ at }) => at >= min && at <= max);
+  }
+
+  // From when to when it shows, and how wide that is.
+  shownRange() {
+    const [{ min, max }] = [this.made.option.xAxis].flat();
+    const [from, to] = this.zoom.map((it) => min + ((max - min) * it) / 100);
+    const [{ left, right }] = [this.made.option.grid].flat();
+    return { from, to, width: this.width - left - right };
+  }
+
+  // What is pointed at, with the whole text of each mark that is near.
+  withMarks(made, x) {
+    const { from, to, width } = this.shownRange();
+    // The library takes for pointed at the point that is nearest: so are its marks.
+    const points = this.made.option.series.find((it) => it.type !== "custom").data.map(([at]) => at);
+    const nearest = (at) => points.reduce((best, it) => (Math.abs(it - at) < Math.abs(best - at) ? it : best), Infinity);
+    const isNear = ({ at }) => (Math.abs(at - x) / (to - from || 1)) * width <= 8 || nearest(at) === x;
+    const near = this.shownMarks().filter(isNear);
+    for (const { number, at, text } of near.slice(0, MOST_POINTED)) {
+      made.append(element("div", { class: "mark" }, element("b", { text: `${number}` }), element("span", { text: `${seconds(at)}: ${text}` })));
+    }
+    if (near.length > MOST_POINTED) made.append(element("div", { class: "mark", text: `and ${count(near.length - MOST_POINTED)} more` }));
+    return made;
   }
 
   // Figures stand at round times, whatever part is shown.
@@ -146,7 +182,19 @@ class Chart {
     const interval = secondsApart(range, Math.max(2, this.width / 90));
     const isRound = (value) => Math.abs(value / interval - Math.round(value / interval)) < 1e-6;
     const formatter = (value) => (isRound(value) ? seconds(value) : "");
-    this.instance.setOption({ xAxis: axes.map(() => ({ interval, axisLabel: { formatter } })) });
+    this.instance.setOption({ xAxis: axes.map(() => ({ interval, axisLabel: { formatter } })), ...this.fitMarks() });
+  }
+
+  // Numbers of marks lie over one another nowhere, whatever part is shown.
+  fitMarks() {
+    const marks = this.shownMarks();
+    if (marks.length === 0) return {};
+    const { from, to, width } = this.shownRange();
+    const labels = labelled(marks, from, to, width);
+    const labelOf = ({ number }) => ({ show: labels.has(number), formatter: labels.get(number) ?? "" });
+    const highest = this.made.option.series.find((it) => it.markLine && (it.xAxisIndex ?? 0) === 0);
+    const data = highest.markLine.data.map((it, index) => ({ ...it, label: { ...it.label, ...labelOf(marks[index]) } }));
+    return { series: [{ name: highest.name, markLine: { data } }] };
   }
 
   zoomed() {
@@ -190,6 +238,16 @@ class Chart {
     const caption = this.figure.querySelector("figcaption");
     if (this.made.zooms && caption.children.length === 1) caption.append(element("small", { text: "zoom: ctrl + wheel, or + − ← → 0" }));
     this.legend.replaceChildren(...entries);
+  }
+
+  // What the numbers at marks stand for; of very many the first.
+  fillMarks() {
+    const marks = this.shownMarks();
+    this.marks.hidden = marks.length === 0;
+    const told = marks.slice(0, MOST_MARKS).map(({ number, at, text }) => element("li", {}, element("b", { text: `${number}` }), ` ${seconds(at)}: ${text}`));
+    const more = marks.length - told.length;
+    if (more > 0) told.push(element("li", { text: `and ${count(more)} more, listed below with the events` }));
+    this.marks.replaceChildren(...told);
   }
 
   // It changes more often than what it stands beside.

@@ -25,7 +25,7 @@ function connectionsChart(scenario, width) {
   };
   marked(option, marks, from, to);
   return {
-    option, legend: kinds.map(([kind, paint]) => ({ name: words[kind], paint: color(paint) })), height: top + 120 + 62, zooms: true,
+    option, marks, legend: kinds.map(([kind, paint]) => ({ name: words[kind], paint: color(paint) })), height: top + 120 + 62, zooms: true,
     table: {
       headings: ["from", ...kinds.map(([kind]) => words[kind])],
       rows: points.map((it) => [seconds(it.from), ...kinds.map(([kind]) => count(many(it, kind)))]),

@@ -38,19 +38,31 @@ let turn = Promise.resolve();
 let resolveReady;
 const ready = new Promise((resolve) => { resolveReady = resolve; });
 
-// The report of a run, to be saved still when there is another one.
-let report = null;
-function offerEarlier() {
-  const save = element("button", { type: "button", text: `Save the report of ${report.run}` });
+// The reports of runs whose end was seen here, by run: they are kept when there is another one.
+const reports = new Map();
+
+// The runs before this one: their reports, or where those lie whose end was not seen here.
+let earlier = "[]";
+function showEarlier(runs) {
+  if (earlier === (earlier = JSON.stringify(runs))) return;
   const all = document.getElementById("earlier");
-  all.append(save, " ");
-  offerToSave(save, "text/html", report.text, `${report.run}.html`);
-  report = null;
+  all.replaceChildren(`Earlier runs, ${runs.length} so far: `);
+  all.hidden = !runs.length;
+  runs.forEach(({ run: name, files }, place) => {
+    if (place) all.append(" · ");
+    const text = reports.get(name);
+    if (text === undefined) {
+      all.append(`${name} (${files.join(", ") || "gone: its end was not seen here, and --out asked for no file"})`);
+      return;
+    }
+    const save = element("button", { type: "button", text: `Save the report of ${name}` });
+    all.append(save);
+    offerToSave(save, "text/html", text, `${name}.html`);
+  });
 }
 
 function take(message) {
   const isOther = message.run !== run;
-  if (isOther && report) offerEarlier();
   run = message.run;
   phase = message.phase;
   document.title = message.title;
@@ -60,8 +72,8 @@ function take(message) {
   const known = isOther || !newest ? [] : newest.scenarios;
   const result = message.over?.result ?? { run: { id: run }, scenarios: merged(known, message.scenarios) };
   if (message.over) {
-    report = { run, text: message.over.report };
-    offerToSave(document.getElementById("save-report"), "text/html", report.text, `${run}.html`);
+    reports.set(run, message.over.report);
+    offerToSave(document.getElementById("save-report"), "text/html", message.over.report, `${run}.html`);
     offerToSave(document.getElementById("save"), "application/json", JSON.stringify(result), `${run}.json`);
   } else {
     document.getElementById("save").parentElement.hidden = true;
@@ -104,7 +116,10 @@ function open() {
     pause = 500;
     tries = 0;
     const message = JSON.parse(data);
-    if (message.standing !== undefined) return showStanding(message.standing);
+    if (message.standing !== undefined) {
+      showEarlier(message.earlier);
+      return showStanding(message.standing);
+    }
     if (message.id !== undefined) return showAnswer(message);
     take(message);
     if (isOver()) showStanding(null);

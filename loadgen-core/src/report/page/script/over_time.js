@@ -127,7 +127,7 @@ function timeChart(scenario, width) {
   };
   marked(option, marks, from, to);
   return {
-    option, legend, scale, height: tops.at(-1) + heights.at(-1) + 62, zooms: true,
+    option, marks, legend, scale, height: tops.at(-1) + heights.at(-1) + 62, zooms: true,
     table: {
       headings: ["from", "p50", "p95", "p99", "max", "started", "completed", "failed", "users"],
       rows: points.map((it) => [

@@ -42,7 +42,7 @@ function backendsChart(scenario, width, selected) {
   };
   marked(option, marks, from, to);
   return {
-    option, legend: servers.map(({ key, name, paint }) => ({ key, name, paint, shape: "block" })), height: top + 200 + 62, zooms: true, stacks: true,
+    option, marks, legend: servers.map(({ key, name, paint }) => ({ key, name, paint, shape: "block" })), height: top + 200 + 62, zooms: true, stacks: true,
     table: {
       headings: ["from", ...servers.map((it) => it.name)],
       rows: told.map((point) => [seconds(point.from), ...servers.map((it) => count(answered(point.backends, it, ended)))]),
@@ -106,7 +106,7 @@ function timelineChart(scenario, width, selected) {
   marked(option, marks, from, to);
   const told = moments.filter((it) => it.backends);
   return {
-    option, height: parts.at(-1).top + parts.at(-1).height + 62, zooms: true, stacks: true,
+    option, marks, height: parts.at(-1).top + parts.at(-1).height + 62, zooms: true, stacks: true,
     legend: [...servers, ...failures].map(({ key, name, paint }) => ({ key, name, paint, shape: "block" })),
     table: {
       headings: ["from", ...servers.map((it) => it.name), "failed"],

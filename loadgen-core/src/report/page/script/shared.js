@@ -130,17 +130,11 @@ function stacked(entries, moments, selected, valueOf) {
   });
 }
 
-// What was done while the scenario was measured, as lines in every part of a chart. The highest part names
-// them, as far as the names do not lie over one another.
+// What was done while the scenario was measured, as lines in every part of a chart. The highest part has their
+// numbers; what they are is listed below the chart, and shown where they are pointed at.
 function marked(option, marks, from, to) {
-  let free = -Infinity;
   const shown = marks.filter(({ at }) => at >= from && at <= to);
-  const named = shown.map((it) => {
-    const isNamed = (it.at - free) / (to - from || 1) > 0.12;
-    if (isNamed) free = it.at;
-    return { ...it, isNamed };
-  });
-  if (named.length === 0) return;
+  if (shown.length === 0) return;
   const parts = new Set();
   for (const series of option.series) {
     const part = series.xAxisIndex ?? 0;
@@ -148,17 +142,32 @@ function marked(option, marks, from, to) {
     parts.add(part);
     series.markLine = {
       silent: true, symbol: "none", animation: false,
-      data: named.map(({ at, text, isReturn, isNamed }) => ({
+      data: shown.map(({ at, number, isReturn }) => ({
         xAxis: at,
-        name: text,
         lineStyle: { color: color("ink"), type: isReturn ? "dotted" : "dashed", width: 1 },
-        label: { show: part === 0 && isNamed, formatter: text.slice(0, 28), position: "end", color: color("ink"), fontSize: 11, distance: 3 },
+        label: { show: part === 0, formatter: String(number), position: "end", color: color("ink"), fontSize: 11, distance: 3 },
       })),
     };
   }
 }
 
-// Where the highest part of a chart begins: below its title, and the names of events.
+// Marks with what is written at each in a part of a chart, so many points wide: those whose numbers would lie over
+// one another have one label, at the first of them.
+function labelled(marks, from, to, width) {
+  const at = (mark) => ((mark.at - from) / (to - from || 1)) * width;
+  const groups = [];
+  for (const mark of marks.filter((it) => it.at >= from && it.at <= to)) {
+    const last = groups.at(-1);
+    if (last && at(mark) - at(last[0]) < MARK_ROOM) last.push(mark);
+    else groups.push([mark]);
+  }
+  return new Map(groups.map((of) => [of[0].number, of.length === 1 ? String(of[0].number) : `${of[0].number}–${of.at(-1).number}`]));
+}
+
+// As wide as the longest of these labels, and a little.
+const MARK_ROOM = 44;
+
+// Where the highest part of a chart begins: below its title, and the numbers of marks.
 const topOf = (marks) => (marks.length > 0 ? 40 : 20);
 
 function marksOf(scenario) {
@@ -166,7 +175,8 @@ function marksOf(scenario) {
     ...(it.done_s === undefined ? [] : [{ at: it.done_s, text: it.event }]),
     ...(it.ready_s === undefined ? [] : [{ at: it.ready_s, text: `${it.backend ?? it.event} ready`, isReturn: true }]),
   ]);
-  return marks.sort((one, other) => one.at - other.at);
+  marks.sort((one, other) => one.at - other.at);
+  return marks.map((it, index) => ({ ...it, number: index + 1 }));
 }
 
 // The points of a run over time. The last may cover less than it stands for: rates are of what was measured.

@@ -3,11 +3,12 @@
 // Sends a text to the run; nothing while there is no connection.
 let tell = null;
 let asked = 0;
-let whenDone = null;
+const whenAnswered = new Map();
 
-function ask(change, then = null) {
+// What is to be done when it is done, and when it is refused.
+function ask(change, then = {}) {
   asked += 1;
-  whenDone = then;
+  whenAnswered.set(asked, then);
   sayAnswer("", "");
   tell?.(JSON.stringify({ id: asked, change }));
 }
@@ -18,13 +19,15 @@ function sayAnswer(kind, text) {
   answer.textContent = text;
 }
 
-// Only the last that was asked for is still waited for.
+// Words are of the last that was asked for; what is to be done then is of each.
 function showAnswer({ id, done, refused }) {
+  const then = whenAnswered.get(id);
+  whenAnswered.delete(id);
+  if (refused === undefined) then?.done?.();
+  else then?.refused?.();
   if (id !== asked) return;
-  if (refused === undefined) {
-    sayAnswer("done", `Done: ${done}.`);
-    whenDone?.();
-  } else sayAnswer("refused", `Not done: ${refused}.`);
+  if (refused === undefined) sayAnswer("done", `Done: ${done}.`);
+  else sayAnswer("refused", `Not done: ${refused}.`);
 }
 
 const button = (text, act, more) => {
@@ -50,6 +53,12 @@ function follow(input, value) {
   input.dataset.told = value;
 }
 
+// What was refused does not stand there as if it held; what is being written by now does.
+function putBack(input) {
+  const asked = input.value;
+  return { refused: () => { if (input.value === asked) input.value = input.dataset.told; } };
+}
+
 const rateText = (perSecond) => `${significant(perSecond)}/s`;
 
 // What one scenario can be told.
@@ -57,11 +66,11 @@ class Scene {
   constructor({ scenario, most_users, targets }) {
     const of = { scenario };
     this.pause = button("Pause", () => ask({ change: this.isPaused ? "resume" : "pause", ...of }));
-    this.rate = field("rate", { size: 9, inputmode: "text", "aria-label": `Rate of ${scenario}` }, "Set", ({ value }) => {
-      const plain = value.trim();
-      ask({ change: "rate", ...of, rate: /^[0-9.]+$/.test(plain) ? `${plain}/s` : plain });
+    this.rate = field("rate", { size: 9, inputmode: "text", "aria-label": `Rate of ${scenario}` }, "Set", (input) => {
+      const plain = input.value.trim();
+      ask({ change: "rate", ...of, rate: /^[0-9.]+$/.test(plain) ? `${plain}/s` : plain }, putBack(input));
     });
-    this.users = field(`users, ${count(most_users)} at most`, { type: "number", min: 1, max: most_users, "aria-label": `Users of ${scenario}` }, "Set", ({ value }) => ask({ change: "users", ...of, users: Number(value) }));
+    this.users = field(`users, ${count(most_users)} at most`, { type: "number", min: 1, max: most_users, "aria-label": `Users of ${scenario}` }, "Set", (input) => ask({ change: "users", ...of, users: Number(input.value) }, putBack(input)));
     this.targets = targets.map(({ target }) => {
       const box = element("input", { type: "checkbox", "aria-label": `Send ${scenario} to ${target}` });
       box.addEventListener("change", () => {
@@ -102,7 +111,7 @@ function buildAll() {
   pauseAll = button("Pause", () => ask({ change: isPaused() ? "resume" : "pause" }));
   note = field("note", { maxlength: 200, placeholder: "what happens now", "aria-label": "Note" }, "Add", (input) => {
     const text = input.value;
-    ask({ change: "note", text }, () => { if (input.value === text) input.value = ""; });
+    ask({ change: "note", text }, { done: () => { if (input.value === text) input.value = ""; } });
   });
   const stop = button("Stop …", () => document.getElementById("stop").showModal(), { class: "stop", "aria-haspopup": "dialog" });
   document.querySelector(".steer-all").replaceChildren(pauseAll, stop, note.form);

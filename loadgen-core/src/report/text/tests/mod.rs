@@ -1,11 +1,11 @@
 //! How runs look.
 
-pub(in crate::report) mod sample;
 mod screens;
 
 use serde_json::json;
 use test_case::test_case;
 
+use super::super::sample;
 use super::*;
 
 /// What suits a terminal of so many columns, without colour.

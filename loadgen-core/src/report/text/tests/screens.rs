@@ -184,6 +184,66 @@ fn three_scenarios_on_every_screen() {
     });
 }
 
+/// A scenario of arrivals, of which a pause took some.
+fn withheld(mut scenario: serde_json::Value) -> serde_json::Value {
+    scenario["load_model"] = "open".into();
+    let ledger = &mut scenario["ledger"];
+    ledger["planned"] = 6_200.into();
+    ledger["dropped"] = 1_200.into();
+    ledger["withheld"] = 1_200.into();
+    scenario
+}
+
+/// Time enough for pauses, and the rates that come of it.
+fn last_a_minute(json: &mut serde_json::Value) {
+    fn rated(it: &mut serde_json::Value) {
+        it["throughput_per_s"] = (it["ledger"]["completed"].as_f64().unwrap() / 60.0).into();
+    }
+    json["run"]["duration_s"] = 60.into();
+    for scenario in json["scenarios"].as_array_mut().unwrap() {
+        scenario["duration_s"] = 60.into();
+        rated(scenario);
+    }
+    rated(&mut json["total"]);
+}
+
+/// What was changed and noted, and what of the arrivals came of it.
+#[test]
+fn what_was_done_by_hand_on_every_screen() {
+    screens("by_hand", |json| {
+        three(json, ["browse", "search", "checkout"]);
+        json["scenarios"][0] = withheld(json["scenarios"][0].clone());
+        json["scenarios"][1]["ledger"]["completed"] = 4_988.into();
+        json["scenarios"][2]["ledger"]["completed"] = 4_993.into();
+        json["scenarios"][2]["ledger"]["interrupted"] = 7.into();
+        json["total"]["ledger"] = json!({"planned": 16_200, "started": 15_000, "completed": 14_981,
+            "failed": 12, "interrupted": 7, "dropped": 1_200, "withheld": 1_200, "late": 0});
+        last_a_minute(json);
+        let event = |action: &str, event: &str, s: f64| json!({"action": action, "event": event, "done_s": s});
+        let note = event(
+            "mark",
+            "deployed 1.4.2 to the first half of the machines in the north",
+            2.5,
+        );
+        json["scenarios"][0]["events"] = json!([
+            event("pause", "pause", 1.25),
+            note,
+            event("resume", "resume", 13.25),
+        ]);
+        json["scenarios"][1]["events"] = json!([note]);
+        json["scenarios"][2]["events"] = json!([note]);
+    });
+    screens("by_hand_of_one", |json| {
+        json["scenarios"][0] = withheld(json["scenarios"][0].clone());
+        json["total"]["ledger"] = json["scenarios"][0]["ledger"].clone();
+        json["scenarios"][0]["events"] = json!([
+            {"action": "pause", "event": "pause", "done_s": 1.25},
+            {"action": "resume", "event": "resume", "done_s": 13.25},
+        ]);
+        last_a_minute(json);
+    });
+}
+
 #[test]
 fn long_names_on_every_screen() {
     screens("long_names", |json| {

@@ -366,3 +366,32 @@ fn what_a_pause_withheld_is_nobodys_fault() {
         "{warnings}"
     );
 }
+
+/// A name that several have says not which of them it was.
+#[test]
+fn scenarios_of_one_name_are_told_apart() {
+    let pause = || EventRecord {
+        done: Some(Duration::from_secs(1)),
+        ..EventRecord::new(EventAction::Pause, "pause")
+    };
+    let record = run(true, |record| {
+        let mut other = record.scenarios[0].clone();
+        other.protocol = "websocket".to_owned();
+        record.scenarios.push(other);
+        for scenario in &mut record.scenarios {
+            scenario.happened([pause()]);
+            scenario.outcomes = vec![
+                (Outcome::Ok, 9_900),
+                (Outcome::Failed(Failure::Timeout), 100),
+            ];
+            scenario.ledger.completed = 9_900;
+            scenario.ledger.failed = 100;
+        }
+    });
+    let found = verdict(&record, &[], &[]);
+    let by_hand = "changed by hand while it was measured: `greet grpc` once (pause), `greet websocket` once (pause)";
+    let said = [found.reasons, found.warnings].concat();
+    assert!(said.iter().any(|it| it.starts_with(by_hand)), "{said:?}");
+    let alone = said.iter().filter(|it| it.contains("`greet`"));
+    assert_eq!(alone.count(), 0, "{said:?}");
+}

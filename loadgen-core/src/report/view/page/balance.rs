@@ -1,7 +1,7 @@
 //! What was done to servers, what became of the load then, and what was expected of a balancer.
 
-use super::super::super::document::{Answer, Event, Failover, Scenario};
-use super::super::{Fact, Tone, balance};
+use super::super::super::document::{Answer, Failover, Scenario};
+use super::super::{Fact, Tone, balance, by_hand};
 use super::judged::Stand;
 use super::{Block, Cell, Column, Grid, Section};
 use crate::units::human;
@@ -14,7 +14,7 @@ pub(super) fn expectations(scenario: &Scenario, stand: Stand) -> Option<Section>
     };
     let columns = [
         (heading, Column::Text),
-        ("seen", Column::Text),
+        ("seen", Column::Remark),
         ("more answers that would tell", Column::Figure),
     ];
     let caption = format!("What {} expects of the balancer", scenario.name);
@@ -65,32 +65,26 @@ fn has_more(failover: &Failover) -> bool {
 
 fn list(scenario: &Scenario) -> Option<Block> {
     let columns = [
+        ("by hand", Column::Text),
         ("server", Column::Text),
         ("planned for", Column::Figure),
         ("done at", Column::Figure),
         ("ready again at", Column::Figure),
-        ("problem", Column::Text),
+        ("problem", Column::Remark),
     ];
     let mut grid = Grid::new(format!("Events of {}", scenario.name), "event", &columns);
     for event in &scenario.events {
         let cells = [
+            Cell::or_nothing(by_hand::kind(event)),
             Cell::or_nothing(event.backend.as_deref()),
             Cell::seconds(event.at_s),
-            Cell::or_nothing(done(event)),
+            Cell::or_nothing(by_hand::when(event)),
             Cell::seconds(event.ready_s),
             Cell::or_nothing(event.failure.as_deref()).toned(Tone::Bad),
         ];
         grid.row(&*event.event, cells);
     }
     grid.without_empty_columns().block()
-}
-
-fn done(event: &Event) -> Option<String> {
-    let seconds = |s: f64| human::micros(s * 1e6);
-    let before = event
-        .done_before_s
-        .map(|s| format!("{} before", seconds(s)));
-    event.done_s.map(seconds).or(before)
 }
 
 fn failovers(failovers: &[Failover]) -> Option<Block> {
@@ -141,7 +135,7 @@ fn ejections(scenario: &Scenario) -> Option<Block> {
         ("from", Column::Figure),
         ("until", Column::Figure),
         ("bad in the 5 s before", Column::Figure),
-        ("remark", Column::Text),
+        ("remark", Column::Remark),
     ];
     let mut grid = Grid::new(
         "Servers that got nothing although they were up",

@@ -45,7 +45,7 @@ pub(super) fn chapter(document: &Document, stand: Stand) -> Option<Chapter> {
             ("measured", Column::Figure),
             ("of the limit", Column::Figure),
             ("margin", Column::Text),
-            ("remark", Column::Text),
+            ("remark", Column::Remark),
         ],
     );
     for (scenario, result) in all {

@@ -14,7 +14,7 @@ mod times;
 use serde::Serialize;
 
 use super::super::document::{Document, LoadModel, Scenario, Status};
-use super::{Fact, Headline, Table, Tone, overview};
+use super::{Fact, Headline, Table, Tone, by_hand, overview};
 use crate::units::human;
 
 pub(crate) use self::progress::Progress;
@@ -44,7 +44,7 @@ struct Verdict {
     class: &'static str,
     what: String,
     reasons: Vec<String>,
-    /// Where there are no reasons.
+    /// What stands before the reasons, or instead of any.
     sentence: &'static str,
     warnings: Vec<String>,
 }
@@ -119,7 +119,10 @@ struct Heading {
 #[serde(rename_all = "lowercase")]
 enum Column {
     Figure,
+    /// A few words.
     Text,
+    /// A sentence.
+    Remark,
     /// What somebody else said or wrote, as it is.
     Code,
 }
@@ -258,7 +261,8 @@ impl Verdict {
         };
         Self {
             sentence,
-            warnings: verdict.reasons.clone(),
+            reasons: verdict.reasons.clone(),
+            warnings: verdict.warnings.clone(),
             ..Self::before(progress)
         }
     }
@@ -496,7 +500,11 @@ fn figures(document: &Document) -> Vec<Figure> {
     if ledger.withheld > 0 {
         figures.push(figure("withheld", human::count(ledger.withheld)));
     }
-    figures.push(figure("throughput", human::rate(total.throughput_per_s)));
+    let throughput = match by_hand::pauses(&document.scenarios) {
+        Some(_) => "throughput, pauses included",
+        None => "throughput",
+    };
+    figures.push(figure(throughput, human::rate(total.throughput_per_s)));
     let times = [
         ("p50", times.p50),
         ("p95", times.p95),

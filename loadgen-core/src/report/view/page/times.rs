@@ -197,7 +197,7 @@ fn method(of: &Confidence) -> &'static str {
     }
 }
 
-/// What marks in the table mean, and what is withheld.
+/// What marks in the table mean.
 fn notes(rows: &[Row], response: &Statistics) -> Vec<String> {
     let mut cells = rows.iter().flat_map(|row| &row.cells);
     let has_marks = cells.any(|it| it.text.ends_with(times::MOSTLY_OURS));

@@ -1,11 +1,11 @@
-//! A fixed result document for tests.
+//! The result document that tests begin with.
 
 use serde_json::{Value, json};
 
-use crate::report::Document;
+use super::Document;
 
 /// A small passing run, changed as told.
-pub(in crate::report) fn document(change: impl FnOnce(&mut Value)) -> Document {
+pub(super) fn document(change: impl FnOnce(&mut Value)) -> Document {
     let statistics = json!({
         "count": 5000, "mean": 1012.3, "min": 210.0, "p50": 910.0, "p90": 1210.0, "p95": 1402.0,
         "p99": 2310.0, "max": 8110.0,

@@ -4,12 +4,16 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use loadgen_core::outcome::{Failure, GrpcCode, Outcome};
-use loadgen_core::scenario::{Codec, Compression, GrpcPlan, ScenarioPlan, Source};
+use loadgen_core::scenario::{
+    Codec, Compression, Elsewhere, GrpcPlan, HttpPlan, HttpRequest, Overrides, ProtocolPlan,
+    ScenarioPlan, Source, Step,
+};
+use loadgen_core::schedule::Load;
 use test_case::test_case;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
-use crate::support::{Driver, call, grpc, plan, run, step};
+use crate::support::{CODEC, Driver, call, grpc, plan, run, step};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
@@ -41,7 +45,7 @@ fn block(fields: &[(&str, &str)]) -> Vec<u8> {
 }
 
 fn headers(is_last: bool, fields: &[(&str, &str)]) -> Vec<u8> {
-    let flags = END_HEADERS | u8::from(is_last) * END_STREAM;
+    let flags = END_HEADERS | (u8::from(is_last) * END_STREAM);
     frame(HEADERS, flags, 1, &block(fields))
 }
 
@@ -89,14 +93,21 @@ async fn saying(answer: Vec<u8>, closes: bool) -> SocketAddr {
 fn plan_for(address: SocketAddr, codec: Codec) -> ScenarioPlan {
     let mut plan = plan(&[address], "Hello");
     plan.timeout = Duration::from_millis(500);
-    grpc(&mut plan).codec = codec;
+    grpc(&mut plan).codec = Some(codec);
     plan
 }
 
 /// What both make of an answer.
 async fn both(answer: &[u8], closes: bool) -> (Outcome, String) {
-    let mut all = Vec::new();
-    for codec in [Codec::Own, Codec::H2] {
+    let [own, library] = each(answer, closes).await;
+    assert_eq!(own, library);
+    own
+}
+
+/// What each makes of it, our own first.
+async fn each(answer: &[u8], closes: bool) -> [(Outcome, String); 2] {
+    let mut all = [const { (Outcome::Ok, String::new()) }; 2];
+    for (codec, made) in [Codec::Own, Codec::H2].into_iter().zip(&mut all) {
         let address = saying(answer.to_vec(), closes).await;
         let driver = Driver::open(&plan_for(address, codec)).await;
         let outcome = tokio::time::timeout(Duration::from_millis(300), driver.once()).await;
@@ -106,10 +117,9 @@ async fn both(answer: &[u8], closes: bool) -> (Outcome, String) {
             _ => driver.recorder.explanation(),
         };
         // Which server it was is no difference.
-        all.push((outcome, why.replace(&address.to_string(), "ADDRESS")));
+        *made = (outcome, why.replace(&address.to_string(), "ADDRESS"));
     }
-    assert_eq!(all[0], all[1]);
-    all.swap_remove(0)
+    all
 }
 
 fn answer(parts: &[Vec<u8>]) -> Vec<u8> {
@@ -138,9 +148,6 @@ fn answer(parts: &[Vec<u8>]) -> Vec<u8> {
 #[test_case(&headers(false, &[(":status", "200"), ("connection", "close")]) => Outcome::Failed(Failure::Protocol); "a field that is not allowed")]
 #[test_case(&answer(&[headers(false, &HEAD), headers(false, &OK)]) => Outcome::Failed(Failure::Protocol); "trailers without an end")]
 #[test_case(&answer(&[headers(false, &[HEAD[0], HEAD[1], ("content-length", "4")]), data(0, EMPTY)]) => Outcome::Failed(Failure::Protocol); "more than was said")]
-#[test_case(&data(0, EMPTY) => Outcome::Failed(Failure::Protocol); "data before its head")]
-#[test_case(&frame(HEADERS, END_HEADERS, 1, &[0x80]) => Outcome::Failed(Failure::Protocol); "a block that is none")]
-#[test_case(&frame(SETTINGS, 0, 0, &[0; 5]) => Outcome::Failed(Failure::Protocol); "settings that are none")]
 #[test_case(&[0xff; 64] => Outcome::Failed(Failure::Protocol); "garbage")]
 #[test_case(&frame(RST_STREAM, 0, 1, &[0, 0, 0, 7]) => Outcome::Failed(Failure::Reset("REFUSED_STREAM")); "refused")]
 #[test_case(&answer(&[headers(false, &HEAD), frame(RST_STREAM, 0, 1, &[0, 0, 0, 8])]) => Outcome::Failed(Failure::Reset("CANCEL")); "reset behind its head")]
@@ -149,6 +156,19 @@ fn answer(parts: &[Vec<u8>]) -> Vec<u8> {
 #[test_case(&headers(false, &HEAD) => Outcome::Failed(Failure::Timeout); "no end")]
 fn what_comes_of_an_answer(answer: &[u8]) -> Outcome {
     run(both(answer, false)).0
+}
+
+/// The same comes of it, and our own says of what the specification says it is.
+#[test_case(&data(0, EMPTY), "on a stream, or a head of more than 64 KiB, which is not taken: PROTOCOL_ERROR"; "data before its head")]
+#[test_case(&frame(HEADERS, END_HEADERS, 1, &[0x80]), "on a connection, or a head of more than 64 KiB, which is not taken: COMPRESSION_ERROR"; "a block that is none")]
+#[test_case(&frame(SETTINGS, 0, 0, &[0; 5]), "on a connection: FRAME_SIZE_ERROR"; "settings that are none")]
+#[test_case(&headers(false, &[(":status", "200"), ("Big", "x")]), "on a stream, or a head of more than 64 KiB, which is not taken: PROTOCOL_ERROR"; "a name in capitals")]
+fn what_no_server_may_say(answer: &[u8], what: &str) {
+    let [own, library] = run(each(answer, false));
+    assert_eq!(own.0, Failure::Protocol.into());
+    assert_eq!(own.0, library.0);
+    let expected = format!("the server sent what HTTP/2 does not allow {what}");
+    assert_eq!(own.1, expected);
 }
 
 #[test_case(&[]; "at once")]
@@ -162,15 +182,38 @@ fn what_comes_of_a_connection_that_closes(answer: &[u8]) {
     assert!(!why.is_empty());
 }
 
+/// All of these tests, where our own codec speaks unless something else is said.
+#[test]
+fn whatever_is_tested_with_our_own_codec() {
+    if std::env::var(CODEC).is_ok() {
+        return;
+    }
+    let tests = std::env::current_exe().expect("it is running");
+    let tested = std::process::Command::new(tests)
+        .env(CODEC, "own")
+        .arg("--quiet")
+        .output()
+        .expect("it is there");
+    let said = String::from_utf8_lossy(&tested.stdout);
+    assert!(tested.status.success(), "{said}");
+    assert!(said.contains("test result: ok. "), "{said}");
+}
+
 /// Our own makes what it can make.
 #[test]
 fn who_speaks() {
-    let codec = |change: &dyn Fn(&mut GrpcPlan)| {
+    let speaks = |change: &dyn Fn(&mut GrpcPlan)| {
         let mut plan = plan(&[SocketAddr::from(([127, 0, 0, 1], 9))], "Hello");
-        grpc(&mut plan).codec = Codec::Own;
+        grpc(&mut plan).codec = Some(Codec::Own);
         change(grpc(&mut plan));
         let factory = crate::support::factory(&plan).expect("it is described");
-        factory.codec()
+        (factory.codec(), factory.codec_notice())
+    };
+    let not_own = |call: &str, why: &str| {
+        let notice = format!(
+            "`codec` is `h2` for all calls: `own` does not make the call of `{call}`: {why}"
+        );
+        (Codec::H2, Some(notice))
     };
     let templated = |plan: &mut GrpcPlan| {
         let value = Source::from("{{ user }}");
@@ -181,16 +224,50 @@ fn who_speaks() {
         call.compression = Some(Compression::Gzip);
         plan.steps = vec![step("call", call)];
     };
-    assert_eq!(codec(&|_| ()), Codec::Own);
+    assert_eq!(speaks(&|_| ()), (Codec::Own, None));
     assert_eq!(
-        codec(&|plan| plan.metadata = vec![("x".to_owned(), Source::from("y"))]),
-        Codec::Own
+        speaks(&|plan| plan.metadata = vec![("x".to_owned(), Source::from("y"))]),
+        (Codec::Own, None)
     );
-    assert_eq!(codec(&|plan| plan.codec = Codec::H2), Codec::H2);
     assert_eq!(
-        codec(&|plan| plan.end = vec![step("last", call("Stream"))]),
-        Codec::H2
+        speaks(&|plan| plan.codec = Some(Codec::H2)),
+        (Codec::H2, None)
     );
-    assert_eq!(codec(&templated), Codec::H2);
-    assert_eq!(codec(&packed), Codec::H2);
+    let last = |plan: &mut GrpcPlan| plan.end = vec![step("last", call("Stream"))];
+    assert_eq!(speaks(&last), not_own("end[0].grpc", "it streams"));
+    assert_eq!(
+        speaks(&templated),
+        not_own("steps[0].grpc", "its metadata are templated")
+    );
+    assert_eq!(speaks(&packed), not_own("steps[0].grpc", "it compresses"));
+    // Nobody asked for it.
+    let unasked = |plan: &mut GrpcPlan| {
+        templated(plan);
+        plan.codec = None;
+    };
+    assert_eq!(speaks(&unasked), (Codec::H2, None));
+}
+
+/// `--codec` is for all that speaks gRPC, wherever it goes.
+#[test]
+fn a_flag_reaches_steps_that_go_elsewhere() {
+    let overrides = Overrides {
+        codec: Some(Codec::Own),
+        ..Overrides::default()
+    };
+    let load = Load::closed(1).iterations(1);
+    let request = Step::new("get", HttpRequest::new("GET", "/"));
+    let mut plan = ScenarioPlan::new("shop", HttpPlan::new([request]), load);
+    let (_, notices) = plan.with_overrides(&overrides).expect("it is one");
+    assert_eq!(notices, ["shop: --codec own is for gRPC"]);
+    if let ProtocolPlan::Http(http) = &mut plan.protocol {
+        http.setup = vec![Step::elsewhere("prepare", call("Hello"))];
+    }
+    plan.elsewhere = vec![Elsewhere::new(GrpcPlan::new([]))];
+    let (changed, notices) = plan.with_overrides(&overrides).expect("it is one");
+    assert_eq!(notices, Vec::<String>::new());
+    let ProtocolPlan::Grpc(elsewhere) = &changed.elsewhere[0].protocol else {
+        panic!("it speaks gRPC");
+    };
+    assert_eq!(elsewhere.codec, Some(Codec::Own));
 }

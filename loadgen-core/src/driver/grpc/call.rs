@@ -35,15 +35,19 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Whether our own codec makes such calls: their messages are at hand, and their heads the same from call to
-    /// call but for what is read from files.
-    pub(super) fn is_for_own_codec(&self) -> bool {
-        match &self.kind {
-            Kind::Unary(call) => call.compression.is_none(),
-            Kind::Filled(call) => {
-                call.constant.compression.is_none() && call.metadata.is_constant()
-            }
-            Kind::Stream(_) => false,
+    /// Why our own codec does not make such calls, where that is so. Those that it makes have their message at hand,
+    /// and heads that are the same from call to call but for what is read from files.
+    pub(super) fn not_for_own_codec(&self) -> Option<&'static str> {
+        let (compression, is_constant) = match &self.kind {
+            Kind::Unary(call) => (call.compression, true),
+            Kind::Filled(call) => (call.constant.compression, call.metadata.is_constant()),
+            Kind::Stream(call) if call.shape == Shape::Unary => return Some("it asks for health"),
+            Kind::Stream(_) => return Some("it streams"),
+        };
+        match (compression, is_constant) {
+            (Some(_), _) => Some("it compresses"),
+            (None, false) => Some("its metadata are templated"),
+            (None, true) => None,
         }
     }
 }

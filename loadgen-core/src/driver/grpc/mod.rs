@@ -182,6 +182,19 @@ impl GrpcFactory {
         }
     }
 
+    /// Why [`Codec::Own`] does not speak although the plan asks for it.
+    #[must_use]
+    pub fn codec_notice(&self) -> Option<String> {
+        let prepared = &self.prepared;
+        let why = match (&prepared.not_own, &self.interceptor) {
+            _ if !prepared.asks_for_own => return None,
+            (Some(call), _) => format!("`own` does not make the call of {call}"),
+            (None, Some(_)) => "`own` shows its calls to nobody".to_owned(),
+            (None, None) => return None,
+        };
+        Some(format!("`codec` is `h2` for all calls: {why}"))
+    }
+
     /// The workload of one worker. Its futures must run on a local runtime.
     #[must_use]
     pub fn workload(&self, context: &WorkerContext) -> GrpcWorkload {

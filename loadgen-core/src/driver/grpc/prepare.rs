@@ -3,6 +3,7 @@
 //! Owns everything that is done once and before the run: TLS settings, descriptions, encoding.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,6 +50,9 @@ pub(super) struct Prepared {
     /// Where to, at least one.
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) wanted: Wanted,
+    /// Whether our own codec was asked for, and the first call that it does not make.
+    pub(super) asks_for_own: bool,
+    pub(super) not_own: Option<String>,
     /// How long a user keeps a connection of its own; `None` where they share some.
     pub(super) connection_per: Option<ConnectionPer>,
     /// Whether iterations have streams that are to last for a time.
@@ -80,7 +84,7 @@ impl Prepared {
         let reflected = ask_server(scenario, plan, &endpoints, &mut catalogue, &mut sources)?;
         let context = Context::new(scenario, plan, &catalogue, &endpoints);
         // Our own, where it can make all calls.
-        let mut codec = plan.codec;
+        let mut not_own = None;
         let life = Life::prepare(scenario, &parts(plan), stage, |call: &GrpcCall, at| {
             let path = format!("{}.grpc", at.path);
             let made = if call.is_health_check {
@@ -89,12 +93,10 @@ impl Prepared {
                 let method = resolve(&catalogue, &reflected, call, &path)?;
                 ready(&context, call, &method, at, &mut sources)?
             };
-            if made
-                .action
-                .as_ref()
-                .is_some_and(|call| !call.is_for_own_codec())
+            if not_own.is_none()
+                && let Some(why) = made.action.as_ref().and_then(Call::not_for_own_codec)
             {
-                codec = Codec::H2;
+                not_own = Some(format!("`{path}`: {why}"));
             }
             Ok::<_, DriverError>(made)
         })?;
@@ -113,12 +115,17 @@ impl Prepared {
             wanted: Wanted {
                 connections: plan.connections,
                 most_streams: plan.streams_per_connection.unwrap_or(u32::MAX).max(1),
-                codec,
+                codec: match not_own {
+                    Some(_) => Codec::H2,
+                    None => plan.codec.unwrap_or_default(),
+                },
                 connect_timeout: scenario.connect_timeout,
                 keepalive: plan.keepalive,
                 waits_for_ready: plan.wait_for_ready,
                 connect_cap: plan.connect_rate.map(Cap::new).map(Arc::new),
             },
+            asks_for_own: plan.codec == Some(Codec::Own),
+            not_own,
             connection_per: plan.connection_per,
             has_lasting_streams: has_lasting_streams(plan),
             life,
@@ -178,6 +185,7 @@ fn asking(
     Ok(Checking {
         check: check.clone(),
         call: UnaryCall {
+            number: 0,
             headers: metadata.constant,
             identity: None,
             framed: health::question(&check.service),
@@ -419,6 +427,8 @@ struct Context<'a> {
     plan: &'a GrpcPlan,
     endpoints: &'a [Endpoint],
     details: Arc<Details>,
+    /// How many have a number.
+    unary_calls: Cell<usize>,
 }
 
 impl<'a> Context<'a> {
@@ -433,6 +443,7 @@ impl<'a> Context<'a> {
             plan,
             endpoints,
             details: Arc::new(Details::of(catalogue)),
+            unary_calls: Cell::new(0),
         }
     }
 
@@ -595,7 +606,10 @@ fn unary(
     };
     let is_plain =
         message.is_none() && metadata.templates.is_empty() && answer.looks == Looks::default();
+    let number = context.unary_calls.get();
+    context.unary_calls.set(number + 1);
     let constant = UnaryCall {
+        number,
         headers: Arc::clone(&metadata.constant),
         identity: answer.identity.header().cloned(),
         framed: framing::with_prefix(call.compression.is_some(), &encoded)?,

@@ -33,6 +33,8 @@ use crate::workload::Iteration;
 /// What is sent.
 #[derive(Debug)]
 pub(super) struct UnaryCall {
+    /// Which one of the scenario's it is.
+    pub(super) number: usize,
     pub(super) headers: Arc<Fields>,
     /// The field of an answer's head that says whose it is, where it is one.
     pub(super) identity: Option<HeaderName>,
@@ -116,10 +118,10 @@ async fn until_seen(
             nth.put(&mut headers, || iteration.now());
             request(uri, headers)
         };
-        let is_constant = nth.previous == 0 && !call.headers.may_change();
-        let constant = is_constant.then_some(Constant {
-            fields: &call.headers,
-            uri,
+        // A connection goes to one target, so that the call's number says all of the head.
+        let constant = (nth.previous == 0).then(|| Constant {
+            number: call.number,
+            version: call.headers.version(),
         });
         let under = (iteration, stage);
         match exchange(call, (constant, request), &permit, under, witness).await {
@@ -141,7 +143,7 @@ async fn until_seen(
 
 async fn exchange(
     call: &UnaryCall,
-    (constant, request): (Option<Constant<'_>>, impl Fn() -> Request<()>),
+    (constant, request): (Option<Constant>, impl Fn() -> Request<()>),
     permit: &StreamPermit,
     (iteration, stage): (&Iteration<'_>, &Cell<Stage>),
     witness: &mut impl Witness,

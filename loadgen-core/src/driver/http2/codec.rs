@@ -1,7 +1,7 @@
 //! Who speaks HTTP/2 on a connection: the library `h2`, or loadgen's own state machine.
 //!
 //! Owns the choice, which is made for each connection when it is opened, and what of it others see. The library
-//! does all there is; the state machine makes calls whose message is at hand, at a third of the cost.
+//! does all there is; the state machine makes calls whose message is at hand.
 
 pub(super) mod direct;
 pub(super) mod library;
@@ -15,9 +15,8 @@ use http::uri::Authority;
 use http::{HeaderMap, Request, StatusCode, Uri};
 
 use super::error::Error;
-use super::machine::Block;
+use super::machine::{Block, Constant};
 use super::tap::{Tap, Times};
-use crate::driver::header_fields::Fields;
 use crate::driver::transport::inspected::Inspected;
 use crate::driver::transport::net::Transport;
 use crate::driver::transport::traffic::Traffic;
@@ -43,7 +42,7 @@ pub(super) async fn handshake(
             let (sender, mover, pings) = library::handshake(transport).await?;
             (
                 Sender::Library(sender.telling(told)),
-                Mover::Library(mover),
+                Mover::Library(Box::new(mover)),
                 pings.map(Pings::Library),
             )
         }
@@ -72,7 +71,7 @@ fn told(mut request: Request<()>, told: Option<&Authority>) -> Request<()> {
 /// What moves a connection's bytes, in both directions, when it is polled. Ready when the connection
 /// has ended.
 pub(crate) enum Mover {
-    Library(library::Mover),
+    Library(Box<library::Mover>),
     Direct(direct::Mover),
 }
 
@@ -94,13 +93,6 @@ pub(crate) enum Sender {
     Direct(direct::Sender),
 }
 
-/// What a request's head is made of where it is always the same: it is known by these.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Constant<'a> {
-    pub(crate) fields: &'a std::sync::Arc<Fields>,
-    pub(crate) uri: &'a Uri,
-}
-
 impl Sender {
     /// The library, for what only it can do.
     ///
@@ -119,7 +111,7 @@ impl Sender {
     #[inline]
     pub(super) fn call(
         &mut self,
-        constant: Option<Constant<'_>>,
+        constant: Option<Constant>,
         request: impl Fn() -> Request<()>,
     ) -> Result<Call, Error> {
         match self {

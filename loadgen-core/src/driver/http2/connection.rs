@@ -8,8 +8,9 @@ use std::rc::Rc;
 use http::Request;
 
 use super::codec::library::{self, ResponseFuture, SendStream};
-use super::codec::{Call, Constant, Sender};
+use super::codec::{Call, Sender};
 use super::error::Error;
+use super::machine::Constant;
 use super::pump::Pump;
 use crate::clock::{Clock, Nanos};
 use crate::driver::transport::traffic::Traffic;
@@ -97,7 +98,7 @@ impl Connection {
     #[inline]
     pub(super) fn call(
         &self,
-        constant: Option<Constant<'_>>,
+        constant: Option<Constant>,
         request: impl Fn() -> Request<()>,
     ) -> Result<Call, Error> {
         self.streams.set(self.streams.get() + 1);

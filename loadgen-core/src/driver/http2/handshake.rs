@@ -32,8 +32,8 @@ pub(crate) struct Opened {
     pub(super) pings: Pings,
 }
 
-/// Opens one for the library. Resolves, connects, encrypts, shakes hands, and waits for the server's settings, all within
-/// `limit`. `resolving` and `nth` are those of [`Endpoint::connect`].
+/// Opens one that the library speaks on. Resolves, connects, encrypts, shakes hands, and waits for the server's
+/// settings, all within `limit`. `resolving` and `nth` are those of [`Endpoint::connect`].
 pub(crate) async fn open(
     endpoint: &Endpoint,
     resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,

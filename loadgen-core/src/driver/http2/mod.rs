@@ -32,9 +32,10 @@ mod tap;
 
 pub(crate) use self::choice::{Admitted, Choice, Chosen, How, Met};
 pub(crate) use self::codec::library::{RELEASE_AFTER_BYTES, RecvStream, SendStream, Sender};
-pub(crate) use self::codec::{Call, Constant, Head, Incoming};
+pub(crate) use self::codec::{Call, Head, Incoming};
 pub(crate) use self::error::{Error, MOST_HEAD_BYTES, MOST_RESENDS};
 pub(crate) use self::handshake::open;
+pub(crate) use self::machine::Constant;
 #[cfg(fuzzing)]
 pub(crate) use self::machine::fuzzing;
 pub(crate) use self::own::{OwnConnection, Owners};

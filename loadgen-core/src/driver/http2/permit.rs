@@ -9,11 +9,12 @@ use std::task::{Context, Poll};
 
 use http::Request;
 
+use super::codec::Call;
 use super::codec::library::{ResponseFuture, SendStream, Sender};
-use super::codec::{Call, Constant};
 use super::connection::Connection;
 use super::error::Error;
 use super::line::{State, Waiter};
+use super::machine::Constant;
 use super::place::Place;
 use super::tap::{Tap, Times};
 use crate::clock::Nanos;
@@ -57,7 +58,7 @@ impl StreamPermit {
     #[inline]
     pub(crate) fn call(
         &self,
-        constant: Option<Constant<'_>>,
+        constant: Option<Constant>,
         request: impl Fn() -> Request<()>,
     ) -> Result<Call, Error> {
         let call = self.connection.call(constant, request)?;

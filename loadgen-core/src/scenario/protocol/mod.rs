@@ -255,13 +255,13 @@ impl ProtocolPlan {
         with_room!(self, |plan| plan.set_connections(connections))
     }
 
-    /// Has this one speak HTTP/2, or says why it does not.
-    pub(in crate::scenario) fn set_codec(&mut self, codec: Codec) -> Option<String> {
+    /// Has this one speak HTTP/2. Whether it does.
+    pub(in crate::scenario) fn set_codec(&mut self, codec: Codec) -> bool {
         if let Self::Grpc(plan) = self {
-            plan.codec = codec;
-            return None;
+            plan.codec = Some(codec);
+            return true;
         }
-        Some(format!("--codec {codec} is for gRPC"))
+        false
     }
 }
 

@@ -8,26 +8,22 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
+use http::Request;
 use http::uri::Authority;
-use http::{Request, Uri};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::super::error::{Code, Error, MOST_HEAD_BYTES};
-use super::super::machine::{Block, Client, Fault, Limits};
+use super::super::machine::{Block, Client, Constant, Fault, Limits};
 use super::super::tap::{Tap, Times};
-use super::{CONNECTION_WINDOW_BYTES, Constant, STREAM_WINDOW_BYTES, told};
-use crate::driver::header_fields::Fields;
+use super::{CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES, told};
 use crate::driver::transport::net::Transport;
 use crate::driver::transport::traffic::Traffic;
 
 /// The most that one read brings.
 const MOST_READ_BYTES: usize = 16 << 10;
-/// So many requests that are always the same are known on a connection; others are encoded each time.
-const MOST_CONSTANT: usize = 64;
 
 thread_local! {
     /// What a thread's connections read into, one after the other: most of them have nothing to read, most of the
@@ -46,8 +42,6 @@ struct Shared {
     is_woken: Cell<bool>,
     has_sender: Cell<bool>,
     told: Option<Authority>,
-    /// Requests that are always the same, by their numbers.
-    constant: RefCell<Vec<(Arc<Fields>, Uri)>>,
 }
 
 /// Begins to speak on a transport.
@@ -69,7 +63,6 @@ pub(super) fn begin(
         is_woken: Cell::new(false),
         has_sender: Cell::new(true),
         told,
-        constant: RefCell::default(),
     });
     let mover = Mover {
         shared: Rc::clone(&shared),
@@ -97,30 +90,6 @@ impl Shared {
             mover.wake_by_ref();
         }
     }
-
-    /// The number of a request that is always the same.
-    #[inline]
-    fn number(&self, constant: Constant<'_>) -> Option<usize> {
-        let Constant { fields, uri } = constant;
-        let mut known = self.constant.borrow_mut();
-        let is_it = |it: &(Arc<Fields>, Uri)| Arc::ptr_eq(&it.0, fields) && is_same(&it.1, uri);
-        known.iter().position(is_it).or_else(|| {
-            let number = known.len();
-            (number < MOST_CONSTANT).then(|| {
-                known.push((Arc::clone(fields), uri.clone()));
-                number
-            })
-        })
-    }
-}
-
-/// Whether it is the same text in the same place, which one that is kept stays in.
-#[inline]
-fn is_same(kept: &Uri, uri: &Uri) -> bool {
-    let authority = |uri: &Uri| uri.authority().map(|it| it.as_str().as_ptr());
-    kept.path().as_ptr() == uri.path().as_ptr()
-        && kept.path().len() == uri.path().len()
-        && authority(kept) == authority(uri)
 }
 
 /// What moves a connection's bytes. See [`super::Mover`].
@@ -150,32 +119,31 @@ impl Future for Mover {
         client.turn();
         loop {
             let written = write(client, transport, &shared.traffic, cx);
-            if let Poll::Ready(Err(error)) = written {
-                if !client.is_over() {
-                    // Whose streams hear of it only by its end.
-                    client.closed();
-                }
-                return Poll::Ready(Err(Error::Broken(error)));
-            }
             if client.is_over() {
                 if written.is_pending() {
                     return Poll::Pending;
                 }
-                // It is over, however this ends.
+                // It has its reason, however this ends.
                 let _ = ready!(Pin::new(transport).poll_shutdown(cx));
                 return Poll::Ready(client.outcome().map_err(Error::from));
             }
+            let is_written = written.is_ready();
+            if let Poll::Ready(Err(error)) = written {
+                // What came before it broke is read all the same: answers and a good-bye may be among it.
+                client.sends_no_more(error.kind(), text_of(&error));
+            }
             let came = read(client, transport, &shared.traffic, cx);
             tap.has_answers(client.answers());
-            if let Poll::Ready(Err(error)) = came {
-                let text = error.get_ref().map(ToString::to_string);
-                client.broke(error.kind(), text);
-                return Poll::Ready(Err(Error::Broken(error)));
+            match came {
+                _ if client.is_over() => {}
+                Poll::Ready(Ok(())) => client.closed(),
+                Poll::Ready(Err(error)) => client.broke(error.kind(), text_of(&error)),
+                Poll::Pending => {}
             }
             if !client.is_over() {
                 let nobody_sends = !shared.has_sender.get() && client.is_idle();
                 if !client.is_done() && !nobody_sends {
-                    if written.is_ready() && !client.due().is_empty() {
+                    if is_written && !client.due().is_empty() {
                         // What came is answered together with what its users ask for next.
                         shared.is_woken.set(true);
                         cx.waker().wake_by_ref();
@@ -186,6 +154,11 @@ impl Future for Mover {
             }
         }
     }
+}
+
+/// What an error says beside its kind, in the library's words.
+fn text_of(error: &io::Error) -> Option<String> {
+    error.get_ref().map(ToString::to_string)
 }
 
 /// Writes what is due. Ready when all of it was taken.
@@ -224,8 +197,7 @@ fn read(
             let mut came = ReadBuf::new(room);
             ready!(Pin::new(&mut *transport).poll_read(cx, &mut came))?;
             if came.filled().is_empty() {
-                client.closed();
-                break;
+                return Poll::Ready(Ok(()));
             }
             client.receive(
                 came.filled(),
@@ -234,7 +206,7 @@ fn read(
             );
         }
         // What is owed is written first, and that wakes us.
-        Poll::Ready(Ok(()))
+        Poll::Pending
     })
 }
 
@@ -242,7 +214,7 @@ impl Drop for Mover {
     fn drop(&mut self) {
         let client = &mut *self.shared.client.borrow_mut();
         if !client.is_over() {
-            client.closed();
+            client.ended();
         }
     }
 }
@@ -255,13 +227,12 @@ impl Sender {
     #[inline]
     pub(super) fn call(
         &self,
-        constant: Option<Constant<'_>>,
+        constant: Option<Constant>,
         request: impl Fn() -> Request<()>,
     ) -> Result<Call, Error> {
         let shared = &self.0;
-        let number = constant.and_then(|it| shared.number(it));
         let mut client = shared.client.borrow_mut();
-        let id = client.open(number, || told(request(), shared.told.as_ref()))?;
+        let id = client.open(constant, || told(request(), shared.told.as_ref()))?;
         Ok(Call {
             shared: Rc::clone(shared),
             id,
@@ -326,7 +297,7 @@ impl Call {
         drop(client);
         read(&data);
         let len = data.len();
-        self.shared.client.borrow_mut().give_back(self.id, data);
+        self.shared.client.borrow_mut().give_back(data);
         Poll::Ready(Some(Ok(len)))
     }
 
@@ -403,6 +374,10 @@ impl From<Fault> for Error {
             },
             Fault::Broken(kind, None) => Self::Broken(kind.into()),
             Fault::Broken(kind, Some(text)) => Self::Broken(io::Error::new(kind, &*text)),
+            Fault::Closed(what) => Self::Broken(io::Error::new(
+                io::ErrorKind::BrokenPipe,
+                format!("{what} closed because of a broken pipe"),
+            )),
             Fault::UsedUp => Self::Own("user error: stream ID overflowed".to_owned()),
         }
     }

@@ -30,8 +30,8 @@ impl Client {
         }
     }
 
-    /// Data that nobody has taken; `None` where no more comes. What is taken is to be given back, for the room in
-    /// it, with [`Self::give_back`].
+    /// Data that nobody has taken; `None` where no more comes. Once it was read, its room is given back with
+    /// [`Self::give_back`].
     #[inline]
     pub(crate) fn poll_data(
         &mut self,
@@ -67,15 +67,10 @@ impl Client {
         Poll::Ready(Some(Ok(data)))
     }
 
-    /// Gives back what was read.
+    /// Gives back the room of what was read.
     #[inline]
-    pub(crate) fn give_back(&mut self, id: u32, mut data: Vec<u8>) {
-        if let Some(stream) = self.streams.get(id)
-            && stream.data.is_empty()
-        {
-            data.clear();
-            stream.data = data;
-        }
+    pub(crate) fn give_back(&mut self, data: Vec<u8>) {
+        self.spare.give(data);
     }
 
     /// The trailers; `None` where there are none.

@@ -6,11 +6,11 @@
 
 use std::rc::Rc;
 
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 
 use super::decoder::{Decoder, Field};
 use super::fault::Fault;
-use super::frame::{ENHANCE_YOUR_CALM, PROTOCOL_ERROR};
+use super::frame::{COMPRESSION_ERROR, ENHANCE_YOUR_CALM};
 use super::hpack::{FIELD_OVERHEAD, Malformed};
 
 /// What a block says.
@@ -92,8 +92,8 @@ impl Blocks {
                 said: "header_list_way_too_large",
             });
         }
-        // Beyond a block that cannot be decoded nothing can, whatever was wrong with it.
-        let used = decoded.map_err(|Malformed| Fault::of_connection(PROTOCOL_ERROR))?;
+        // Beyond a block that cannot be decoded nothing can (section 4.3).
+        let used = decoded.map_err(|Malformed| Fault::of_connection(COMPRESSION_ERROR))?;
         let block = Rc::new(reading.block);
         // Neither refers to the table, or leaves it as it is.
         let holds = !used.depends || self.decoder.epoch() == epoch;
@@ -123,21 +123,9 @@ struct Reading {
     block: Block,
     most_bytes: usize,
     bytes: usize,
-    /// Which of the pseudo-fields there were.
-    pseudo: u8,
     has_fields: bool,
     is_abuse: bool,
 }
-
-/// Those there are (section 8.3).
-const PSEUDO: [&[u8]; 6] = [
-    b":status",
-    b":authority",
-    b":method",
-    b":path",
-    b":protocol",
-    b":scheme",
-];
 
 impl Reading {
     fn up_to(most_bytes: usize) -> Self {
@@ -145,30 +133,44 @@ impl Reading {
             block: Block::default(),
             most_bytes,
             bytes: 0,
-            pseudo: 0,
             has_fields: false,
             is_abuse: false,
         }
     }
 
+    /// Takes a field. An error means that no more of them are wanted.
     fn field(&mut self, name: &[u8], value: &[u8]) -> Result<(), Malformed> {
-        if name.first() == Some(&b':') {
-            return self.pseudo(name, value);
+        self.count(name, value)?;
+        let is_right = match name {
+            [b':', ..] => self.pseudo(name, value),
+            _ => self.other(name, value),
+        };
+        self.block.is_malformed |= is_right.is_err();
+        Ok(())
+    }
+
+    /// Of those there is one in answers, and it comes first (section 8.3).
+    fn pseudo(&mut self, name: &[u8], value: &[u8]) -> Result<(), Malformed> {
+        if name != b":status" || self.has_fields || self.block.status.is_some() {
+            return Err(Malformed);
         }
-        // Capitals are not allowed (section 8.2.1).
-        let field = HeaderName::from_lowercase(name).map_err(|_| Malformed)?;
-        let content = HeaderValue::from_bytes(value).map_err(|_| Malformed)?;
+        self.block.status = Some(StatusCode::from_bytes(value).map_err(|_| Malformed)?);
+        Ok(())
+    }
+
+    fn other(&mut self, name: &[u8], value: &[u8]) -> Result<(), Malformed> {
+        self.has_fields = true;
         // What is between two ends of a connection is not said in fields (section 8.2.2).
         if matches!(
             name,
             b"connection" | b"transfer-encoding" | b"upgrade" | b"keep-alive" | b"proxy-connection"
         ) || name == b"te" && value != b"trailers"
         {
-            self.block.is_malformed = true;
-            return Ok(());
+            return Err(Malformed);
         }
-        self.has_fields = true;
-        self.count(name, value)?;
+        // Capitals are not allowed (section 8.2.1).
+        let field = HeaderName::from_lowercase(name).map_err(|_| Malformed)?;
+        let content = HeaderValue::from_bytes(value).map_err(|_| Malformed)?;
         if self.block.is_too_long {
             return Ok(());
         }
@@ -176,29 +178,6 @@ impl Reading {
             self.content_length(value);
         }
         self.block.is_too_long = self.block.fields.try_append(field, content).is_err();
-        Ok(())
-    }
-
-    fn pseudo(&mut self, name: &[u8], value: &[u8]) -> Result<(), Malformed> {
-        let nth = PSEUDO.iter().position(|it| *it == name).ok_or(Malformed)?;
-        let mut status = None;
-        match nth {
-            0 => status = Some(StatusCode::from_bytes(value).map_err(|_| Malformed)?),
-            // Those of requests, of which only the form counts.
-            2 => drop(Method::from_bytes(value).map_err(|_| Malformed)?),
-            _ => drop(std::str::from_utf8(value).map_err(|_| Malformed)?),
-        }
-        let mark = 1 << nth;
-        // They come first, and once.
-        if self.has_fields || self.pseudo & mark != 0 {
-            self.block.is_malformed = true;
-            return Ok(());
-        }
-        self.count(name, value)?;
-        if !self.block.is_too_long {
-            self.pseudo |= mark;
-            self.block.status = self.block.status.or(status);
-        }
         Ok(())
     }
 

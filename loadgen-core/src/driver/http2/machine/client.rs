@@ -17,7 +17,7 @@ use super::frame::{
     RST_STREAM, SETTINGS, WINDOW, WINDOW_UPDATE, put_header, put_number,
 };
 use super::receiving::Continued;
-use super::stream::{Came, Moments, Stream, Streams};
+use super::stream::{Moments, Spare, Stream, Streams};
 use crate::clock::Nanos;
 
 /// What a connection takes.
@@ -29,6 +29,23 @@ pub(crate) struct Limits {
     pub(crate) connection_window: u32,
     /// The longest head, as HTTP/2 counts it.
     pub(crate) head_bytes: u32,
+}
+
+/// A request's head that is the same from one to the next, as long as it has the same version.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Constant {
+    /// Which one: they count from 0, and are few.
+    pub(crate) number: usize,
+    /// What it is made of: another number once that has changed.
+    pub(crate) version: u64,
+}
+
+/// A constant head.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    version: u64,
+    /// Once the next one is the same.
+    block: Option<Box<[u8]>>,
 }
 
 /// Streams at a time until the server has said how many.
@@ -54,17 +71,19 @@ pub(crate) struct Client {
     pub(super) owed: usize,
 
     encoder: Encoder,
-    /// By their numbers, the blocks of heads that are always the same, once that is so.
-    constant: Vec<Option<Box<[u8]>>>,
+    /// By their numbers. Their blocks say where in the server's table fields are, counted from the youngest.
+    constant: Vec<Known>,
     pub(super) streams: Streams,
+    pub(super) spare: Spare,
     /// How many of them the server knows of.
     open: usize,
     /// Those that it does not, because it allows no more.
     waiting: VecDeque<u32>,
     /// How many it allows.
     pub(super) most_streams: usize,
-    /// Those with more to send than may be sent.
-    held: VecDeque<u32>,
+    /// Those that have more to send than they may, not for want of a window of their own: of the connection's, or
+    /// of room in what is due.
+    pub(super) held: VecDeque<u32>,
     pub(super) window: i64,
     pub(super) stream_window: i64,
     pub(super) most_payload: usize,
@@ -123,6 +142,7 @@ impl Client {
             encoder: Encoder::new(),
             constant: Vec::new(),
             streams: Streams::up_to(MOST_31),
+            spare: Spare::default(),
             open: 0,
             waiting: VecDeque::new(),
             most_streams: FIRST_STREAMS,
@@ -215,12 +235,11 @@ impl Client {
         self.streams.len() == 0 || self.streams.each().all(|it| it.is_over())
     }
 
-    /// Opens a stream with a request's head. One that is `constant` is the same as all that have this number.
-    /// An error means that nothing is sent.
+    /// Opens a stream with a request's head. An error means that nothing is sent.
     #[inline]
     pub(crate) fn open(
         &mut self,
-        constant: Option<usize>,
+        constant: Option<Constant>,
         request: impl FnOnce() -> Request<()>,
     ) -> Result<u32, Fault> {
         if let Some(fault) = self.good_bye.fault() {
@@ -237,7 +256,10 @@ impl Client {
             return Ok(id);
         }
         self.open += 1;
-        if let Some(Some(block)) = constant.and_then(|nth| self.constant.get(nth))
+        if let Some(constant) = constant
+            && let Some(known) = self.constant.get(constant.number)
+            && let Some(block) = &known.block
+            && known.version == constant.version
             && block.len() <= self.most_payload
         {
             put_header(&mut self.out, block.len(), HEADERS, END_HEADERS, id);
@@ -250,9 +272,12 @@ impl Client {
     }
 
     #[cold]
-    fn send_head(&mut self, id: u32, constant: Option<usize>, request: &Request<()>) {
+    fn send_head(&mut self, id: u32, constant: Option<Constant>, request: &Request<()>) {
         let keep = match constant {
-            Some(_) => Keep::All,
+            Some(constant) => {
+                self.meets(constant);
+                Keep::All
+            }
             None => Keep::None,
         };
         let mut block = Vec::new();
@@ -269,18 +294,35 @@ impl Client {
             self.out.extend_from_slice(piece);
             kind = CONTINUATION;
         }
-        if let Some(nth) = constant.filter(|_| is_stable) {
-            if self.constant.len() <= nth {
-                self.constant.resize(nth + 1, None);
-            }
-            self.constant[nth] = Some(block.into());
+        if !is_stable {
+            // What is new in the table has moved all that was there.
+            self.forget_blocks();
+        } else if let Some(constant) = constant {
+            self.constant[constant.number].block = Some(block.into());
         }
+    }
+
+    /// Where one has changed, the table has what nobody sends any more, and is filled anew.
+    fn meets(&mut self, constant: Constant) {
+        let Constant { number, version } = constant;
+        if self.constant.len() <= number {
+            self.constant.resize(number + 1, Known::default());
+        }
+        let known = &mut self.constant[number];
+        if std::mem::replace(&mut known.version, version) != version {
+            self.encoder.begin_anew();
+            self.forget_blocks();
+        }
+    }
+
+    fn forget_blocks(&mut self) {
+        self.constant.iter_mut().for_each(|it| it.block = None);
     }
 
     /// The server takes another table: what was the same until now is encoded anew.
     pub(super) fn allow_table(&mut self, most: usize) {
         if self.encoder.allow(most) {
-            self.constant.clear();
+            self.forget_blocks();
         }
     }
 
@@ -291,13 +333,11 @@ impl Client {
             return;
         };
         let len = message.len();
-        let fits = self.held.is_empty()
-            && stream.waiting.is_none()
-            && len <= self.most_payload
-            && len as i64 <= self.window.min(stream.window)
-            && self.out.len() < ENOUGH_DUE_BYTES;
-        if !fits {
-            stream.unsent = message;
+        let most = self.window.min(stream.window).min(self.most_payload as i64);
+        let has_room = len as i64 <= most && self.out.len() < ENOUGH_DUE_BYTES;
+        // What is empty needs no room (section 6.9.1).
+        if stream.head_end == 0 || !has_room && len > 0 {
+            stream.unsent = Some(message);
             self.hold(id);
             return;
         }
@@ -318,7 +358,7 @@ impl Client {
     #[cold]
     fn hold(&mut self, id: u32) {
         let stream = stream_of(&mut self.streams, id);
-        if stream.waiting.is_some() {
+        if stream.head_end == 0 {
             return;
         }
         let head = stream.head_end;
@@ -328,40 +368,41 @@ impl Client {
             end: head,
             is_last: false,
         });
+        stream.is_held = true;
         self.held.push_back(id);
         self.send_held();
     }
 
     /// Sends of messages that wait what may be sent, a frame of each in turn.
     pub(super) fn send_held(&mut self) {
-        let mut stuck = 0;
-        while stuck < self.held.len()
+        while self.window > 0
             && self.out.len() < ENOUGH_DUE_BYTES
             && let Some(id) = self.held.pop_front()
         {
-            let Some(stream) = self.streams.get(id).filter(|it| !it.is_sent) else {
+            let Some(stream) = self.streams.get(id) else {
                 continue;
             };
-            let most = self.window.min(stream.window).min(self.most_payload as i64);
-            let len = stream.unsent.len().min(usize::try_from(most).unwrap_or(0));
-            if len == 0 && !stream.unsent.is_empty() {
-                stuck += 1;
-                self.held.push_back(id);
+            stream.is_held = false;
+            if !stream.can_go_on() {
+                // Until the server says so, or never.
                 continue;
             }
-            stuck = 0;
-            let piece = stream.unsent.split_to(len);
-            self.window -= len as i64;
-            stream.window -= len as i64;
-            let is_last = stream.unsent.is_empty();
-            stream.is_sent = is_last;
+            let most = self.window.min(stream.window).min(self.most_payload as i64);
+            let unsent = stream.unsent.get_or_insert_default();
+            let piece = unsent.split_to(unsent.len().min(most as usize));
+            let is_last = unsent.is_empty();
+            self.window -= piece.len() as i64;
+            stream.window -= piece.len() as i64;
             let flags = if is_last { END_STREAM } else { 0 };
-            put_header(&mut self.out, len, DATA, flags, id);
+            put_header(&mut self.out, piece.len(), DATA, flags, id);
             self.out.extend_from_slice(&piece);
             if !is_last {
+                stream.is_held = true;
                 self.held.push_back(id);
                 continue;
             }
+            stream.unsent = None;
+            stream.is_sent = true;
             self.marks.push_back(Mark {
                 stream: id,
                 head: stream.head_end,
@@ -385,8 +426,11 @@ impl Client {
             stream.window = self.stream_window;
             self.open += 1;
             self.send_head(id, None, &request);
-            stream_of(&mut self.streams, id).head_end = self.written + self.out.len() as u64;
-            self.hold(id);
+            let stream = stream_of(&mut self.streams, id);
+            stream.head_end = self.written + self.out.len() as u64;
+            if let Some(message) = stream.unsent.take() {
+                self.send(id, message);
+            }
         }
     }
 
@@ -395,8 +439,7 @@ impl Client {
         let Some(stream) = self.streams.get(id).filter(|it| !it.is_over()) else {
             return;
         };
-        let is_known = stream.waiting.is_none();
-        stream.came = Came::Nothing;
+        let is_known = stream.head_end > 0;
         stream.fails(Fault::Reset(CANCEL));
         // A server that ended the connection hears nothing more.
         if is_known && !self.good_bye.is_final() {
@@ -410,14 +453,18 @@ impl Client {
         let Some(stream) = self.streams.get(id) else {
             return;
         };
-        let unread = stream.data.len();
-        let was_known = stream.waiting.is_none() && stream.head_end > 0;
+        let data = std::mem::take(&mut stream.data);
+        let (was_known, was_held) = (stream.head_end > 0, stream.is_held);
         if !stream.is_over() {
             self.cancel(id);
         }
         self.streams.forget(id);
-        if unread > 0 {
-            self.was_read(unread);
+        if !data.is_empty() {
+            self.was_read(data.len());
+        }
+        self.spare.give(data);
+        if was_held {
+            self.held.retain(|it| *it != id);
         }
         if was_known {
             self.open -= 1;

@@ -9,9 +9,10 @@ use std::task::{Context, Poll, Waker};
 use super::client::Client;
 use super::fault::Fault;
 use super::frame::{
-    ACK, FLOW_CONTROL_ERROR, GOAWAY, Header, MOST_31, MOST_PAYLOAD, MOST_PAYLOAD_EVER, NO_ERROR,
-    PING, PROTOCOL_ERROR, SETTINGS, number, put_header,
+    ACK, FLOW_CONTROL_ERROR, FRAME_SIZE_ERROR, GOAWAY, Header, MOST_31, MOST_PAYLOAD,
+    MOST_PAYLOAD_EVER, NO_ERROR, PING, PROTOCOL_ERROR, SETTINGS, number, put_header,
 };
+use super::stream::Stream;
 
 /// What our pings carry.
 const QUESTION: [u8; 8] = *b"loadgen?";
@@ -80,13 +81,9 @@ impl Client {
 
     /// How the connection ended: well, unless one of the sides found something wrong.
     pub(crate) fn outcome(&self) -> Result<(), Fault> {
-        match (&self.good_bye.fault, self.good_bye.theirs) {
-            (Some(fault @ Fault::GoAway { .. }), Some(code)) if code != NO_ERROR => {
-                Err(fault.clone())
-            }
-            (Some(fault @ Fault::BadConnection { .. }), _) => Err(fault.clone()),
-            (Some(fault @ Fault::Broken(io::ErrorKind::Other, _)), _) => Err(fault.clone()),
-            _ => Ok(()),
+        match &self.good_bye.fault {
+            Some(Fault::GoAway { code: NO_ERROR, .. } | Fault::Closed(_)) | None => Ok(()),
+            Some(fault) => Err(fault.clone()),
         }
     }
 
@@ -124,17 +121,19 @@ impl Client {
 
     /// The server sends nothing more.
     pub(crate) fn closed(&mut self) {
-        if !self.pending.is_empty() {
-            let text = "bytes remaining on stream".to_owned();
-            return self.broke(io::ErrorKind::Other, Some(text));
+        if self.pending.is_empty() {
+            return self.ended();
         }
-        let broken = |what: &str| {
-            let text = format!("{what} closed because of a broken pipe");
-            Fault::Broken(io::ErrorKind::BrokenPipe, Some(text.into()))
-        };
+        let text = "bytes remaining on stream".to_owned();
+        self.broke(io::ErrorKind::Other, Some(text));
+    }
+
+    /// Nobody moves its bytes any more.
+    pub(crate) fn ended(&mut self) {
         self.out.clear();
-        self.end(&broken("stream"));
-        self.good_bye.fault.get_or_insert(broken("connection"));
+        self.end(&Fault::Closed("stream"));
+        let fault = &mut self.good_bye.fault;
+        fault.get_or_insert(Fault::Closed("connection"));
     }
 
     /// The connection broke.
@@ -142,7 +141,16 @@ impl Client {
         let fault = Fault::Broken(kind, text.map(Rc::from));
         self.out.clear();
         self.end(&fault);
-        self.good_bye.fault = Some(fault);
+        // A good-bye before that stands: what nobody looked at is sent again.
+        self.good_bye.fault.get_or_insert(fault);
+    }
+
+    /// The connection broke for what is sent, and what came before that is to be taken yet.
+    pub(crate) fn sends_no_more(&mut self, kind: io::ErrorKind, text: Option<String>) {
+        self.out.clear();
+        self.owed = 0;
+        let fault = Fault::Broken(kind, text.map(Rc::from));
+        self.good_bye.fault.get_or_insert(fault);
     }
 
     /// Asks whether the server is there.
@@ -162,8 +170,11 @@ impl Client {
     }
 
     pub(super) fn ping(&mut self, header: Header, payload: &[u8]) -> Result<(), Fault> {
-        if header.stream != 0 || payload.len() != QUESTION.len() {
+        if header.stream != 0 {
             return Err(Fault::of_connection(PROTOCOL_ERROR));
+        }
+        if payload.len() != QUESTION.len() {
+            return Err(Fault::of_connection(FRAME_SIZE_ERROR));
         }
         if !header.has(ACK) {
             put_header(&mut self.out, payload.len(), PING, ACK, 0);
@@ -179,18 +190,17 @@ impl Client {
     }
 
     pub(super) fn go_away(&mut self, header: Header, payload: &[u8]) -> Result<(), Fault> {
-        let wrong = Fault::of_connection(PROTOCOL_ERROR);
         let (Some(last), Some(code), Some(said)) = (
             payload.get(..4).and_then(number),
             payload.get(4..8).and_then(number),
             payload.get(8..),
         ) else {
-            return Err(wrong);
+            return Err(Fault::of_connection(FRAME_SIZE_ERROR));
         };
         let last = last & MOST_31;
         // The last stream may become a lower one, and never a higher.
         if header.stream != 0 || last > self.good_bye.last {
-            return Err(wrong);
+            return Err(Fault::of_connection(PROTOCOL_ERROR));
         }
         let fault = Fault::GoAway {
             code,
@@ -198,7 +208,9 @@ impl Client {
         };
         self.good_bye.last = last;
         self.good_bye.theirs = Some(code);
-        for stream in self.streams.each().filter(|it| it.id > last) {
+        // Nor does it look at one that was not opened yet (section 6.8).
+        let is_untouched = |it: &&mut Stream| it.id > last || it.head_end == 0;
+        for stream in self.streams.each().filter(is_untouched) {
             stream.fails(fault.clone());
         }
         self.good_bye.fault = Some(fault);
@@ -206,41 +218,50 @@ impl Client {
     }
 
     pub(super) fn settings(&mut self, header: Header, payload: &[u8]) -> Result<(), Fault> {
-        let wrong = Fault::of_connection(PROTOCOL_ERROR);
         if header.stream != 0 {
-            return Err(wrong);
+            return Err(Fault::of_connection(PROTOCOL_ERROR));
         }
         if header.has(ACK) {
             // There is one to be acknowledged.
-            let is_right = payload.is_empty() && !std::mem::replace(&mut self.has_ack, true);
-            return if is_right { Ok(()) } else { Err(wrong) };
+            let is_first = !std::mem::replace(&mut self.has_ack, true);
+            return match payload {
+                [] if is_first => Ok(()),
+                [] => Err(Fault::of_connection(PROTOCOL_ERROR)),
+                _ => Err(Fault::of_connection(FRAME_SIZE_ERROR)),
+            };
         }
         let (settings, []) = payload.as_chunks::<6>() else {
-            return Err(wrong);
+            return Err(Fault::of_connection(FRAME_SIZE_ERROR));
         };
-        let settings = settings.iter().map(|&[a, b, c, d, e, f]| {
+        let (mut streams, mut window) = (None, None);
+        for &[a, b, c, d, e, f] in settings {
             let name = u16::from_be_bytes([a, b]);
-            (name, u32::from_be_bytes([c, d, e, f]))
-        });
-        let mut streams = None;
-        // Nothing is done before all of it is known to be right.
-        let allowed = |name, value| match name {
-            2 | 8 => value <= 1,
-            4 => value <= MOST_31,
-            5 => (MOST_PAYLOAD as u32..=MOST_PAYLOAD_EVER).contains(&value),
-            _ => true,
-        };
-        if !settings.clone().all(|(name, value)| allowed(name, value)) {
-            return Err(wrong);
-        }
-        for (name, value) in settings {
+            let value = u32::from_be_bytes([c, d, e, f]);
+            let wrong = match name {
+                // Only clients allow pushes, and may be allowed CONNECT (RFC 8441, section 3).
+                2 => (value != 0).then_some(PROTOCOL_ERROR),
+                8 => (value > 1).then_some(PROTOCOL_ERROR),
+                4 => (value > MOST_31).then_some(FLOW_CONTROL_ERROR),
+                5 => {
+                    let allowed = MOST_PAYLOAD as u32..=MOST_PAYLOAD_EVER;
+                    (!allowed.contains(&value)).then_some(PROTOCOL_ERROR)
+                }
+                _ => None,
+            };
+            if let Some(code) = wrong {
+                return Err(Fault::of_connection(code));
+            }
             match name {
                 1 => self.allow_table(value as usize),
                 3 => streams = Some(value as usize),
-                4 => self.begin_with(i64::from(value))?,
+                4 => window = Some(i64::from(value)),
                 5 => self.most_payload = value as usize,
                 _ => {}
             }
+        }
+        // Of several the last one is what counts, and each takes a look at all streams.
+        if let Some(window) = window {
+            self.begin_with(window)?;
         }
         if !std::mem::replace(&mut self.has_settings, true) {
             // Who says nothing of it sets no limit.
@@ -262,6 +283,10 @@ impl Client {
             stream.window += more;
             if stream.window > i64::from(MOST_31) {
                 return Err(Fault::of_connection(FLOW_CONTROL_ERROR));
+            }
+            if stream.can_go_on() {
+                stream.is_held = true;
+                self.held.push_back(stream.id);
             }
         }
         Ok(())

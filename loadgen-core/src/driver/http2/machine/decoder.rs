@@ -61,7 +61,7 @@ impl Decoder {
         self.epoch
     }
 
-    /// Decodes a whole block and tells of each of its fields.
+    /// Decodes a whole block and tells of each of its fields, until one of them is too much.
     pub(super) fn decode(
         &mut self,
         block: &[u8],

@@ -16,11 +16,14 @@ pub(super) enum Keep {
     None,
 }
 
+/// A field's name and value.
+type Field = (Box<[u8]>, Box<[u8]>);
+
 /// An encoder of one connection's requests.
 #[derive(Debug)]
 pub(super) struct Encoder {
     /// The oldest first.
-    table: Vec<(Box<[u8]>, Box<[u8]>)>,
+    table: Vec<Field>,
     size: usize,
     most: usize,
     /// Whether the server is to be told of another size.
@@ -45,10 +48,16 @@ impl Encoder {
             return false;
         }
         self.most = most;
-        self.table.clear();
-        self.size = 0;
+        self.begin_anew();
         self.is_resized = true;
         true
+    }
+
+    /// Empties the table, the server's with the next block.
+    pub(super) fn begin_anew(&mut self) {
+        self.is_resized |= !self.table.is_empty();
+        self.table.clear();
+        self.size = 0;
     }
 
     /// Encodes a request's head behind what is in `out`. Whether the same one will be the same again.
@@ -99,7 +108,7 @@ impl Encoder {
                 put_number(out, 0x80, 7, nth + 1);
                 return true;
             }
-            let is_it = |(n, v): &(Box<[u8]>, Box<[u8]>)| **n == *name && **v == *value;
+            let is_it = |(n, v): &Field| **n == *name && **v == *value;
             if let Some(nth) = self.table.iter().position(is_it) {
                 put_number(out, 0x80, 7, STATIC.len() + self.table.len() - nth);
                 return true;

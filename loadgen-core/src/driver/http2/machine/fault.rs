@@ -20,6 +20,8 @@ pub(crate) enum Fault {
     },
     /// The connection broke.
     Broken(io::ErrorKind, Option<Rc<str>>),
+    /// The connection was closed, and with it this: a `stream` or the `connection` itself.
+    Closed(&'static str),
     /// The connection has no stream numbers left.
     UsedUp,
 }

@@ -25,7 +25,7 @@ mod connection;
 mod decoder;
 mod encoder;
 mod fault;
-mod frame;
+pub(crate) mod frame;
 mod hpack;
 mod huffman;
 mod receiving;
@@ -33,11 +33,13 @@ mod stream;
 
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
+#[cfg(any(test, fuzzing))]
+mod oracle;
 #[cfg(test)]
 mod tests;
 #[cfg(any(test, fuzzing))]
 mod whole;
 
 pub(crate) use self::blocks::Block;
-pub(crate) use self::client::{Client, Limits};
+pub(crate) use self::client::{Client, Constant, Limits};
 pub(crate) use self::fault::Fault;

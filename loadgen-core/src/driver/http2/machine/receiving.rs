@@ -7,10 +7,10 @@ use super::blocks::Block;
 use super::client::Client;
 use super::fault::Fault;
 use super::frame::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR,
+    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR,
     FRAME_SIZE_ERROR, GOAWAY, HAS_PRIORITY, HEADER_LEN, HEADERS, Header, MOST_31, MOST_PAYLOAD,
-    PING, PRIORITY, PROTOCOL_ERROR, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, number,
-    put_number, unpadded,
+    PING, PRIORITY, PROTOCOL_ERROR, PUSH_PROMISE, RST_STREAM, SETTINGS, STREAM_CLOSED,
+    WINDOW_UPDATE, number, put_number, unpadded,
 };
 use super::stream::Came;
 use crate::workload::Receipt;
@@ -31,7 +31,7 @@ pub(super) struct Continued {
 
 impl Client {
     /// Whether a header block goes on.
-    #[cfg(test)]
+    #[cfg(any(test, fuzzing))]
     pub(super) fn is_amid_block(&self) -> bool {
         self.continued.header.is_some()
     }
@@ -41,25 +41,26 @@ impl Client {
     #[inline]
     pub(crate) fn receive(
         &mut self,
-        bytes: &[u8],
+        mut bytes: &[u8],
         last: Option<Receipt>,
         earlier: Option<Receipt>,
     ) {
-        if self.pending.is_empty() {
-            let taken = self.frames(bytes, last, earlier);
-            self.pending.extend_from_slice(&bytes[taken..]);
-            return;
-        }
         let mut pending = std::mem::take(&mut self.pending);
-        pending.extend_from_slice(bytes);
-        let taken = self.frames(&pending, last, earlier);
-        pending.drain(..taken);
-        // Most connections have no frame under way, most of the time.
-        self.pending = if pending.is_empty() {
-            Vec::new()
-        } else {
-            pending
-        };
+        if !pending.is_empty() {
+            bytes = fill(&mut pending, bytes);
+            let receipt = if bytes.is_empty() { last } else { earlier };
+            if self.frames(&pending, receipt, earlier) == 0 {
+                self.pending = pending;
+                return;
+            }
+            pending.clear();
+        }
+        let taken = self.frames(bytes, last, earlier);
+        // Most connections have no frame under way, most of the time, and no room for one.
+        if taken < bytes.len() {
+            pending.extend_from_slice(&bytes[taken..]);
+            self.pending = pending;
+        }
     }
 
     /// Takes whole frames; how many bytes they are. Of a connection that is over nothing is taken, and all gone.
@@ -99,7 +100,10 @@ impl Client {
         payload: &[u8],
         receipt: Option<Receipt>,
     ) -> Result<(), Fault> {
-        if self.continued.header.is_some() && header.kind != CONTINUATION {
+        let is_amid_block = self.continued.header.is_some() && header.kind != CONTINUATION;
+        // It begins with its settings (section 3.4).
+        let is_early = !self.has_settings && (header.kind != SETTINGS || header.has(ACK));
+        if is_amid_block || is_early {
             return Err(Fault::of_connection(PROTOCOL_ERROR));
         }
         match header.kind {
@@ -137,11 +141,11 @@ impl Client {
         payload: &[u8],
         receipt: Option<Receipt>,
     ) -> Result<(), Fault> {
-        let wrong = Fault::of_connection(PROTOCOL_ERROR);
         let id = header.stream;
-        let Some(data) = unpadded(header, payload).filter(|_| id != 0) else {
-            return Err(wrong);
-        };
+        if id == 0 {
+            return Err(Fault::of_connection(PROTOCOL_ERROR));
+        }
+        let data = unpadded(header, payload)?;
         self.answers += 1;
         let ends = header.has(END_STREAM);
         let says_nothing = data.is_empty() && !ends;
@@ -152,41 +156,46 @@ impl Client {
                 said: "too_many_data_frames",
             });
         }
-        let stream = match self.streams.get(id) {
-            Some(stream) if !stream.is_over() && stream.came != Came::Head => return Err(wrong),
-            stream => stream.filter(|it| !it.is_over()),
-        };
+        let stream = self.streams.known(id)?;
         let len = payload.len() as i64;
         if len > self.room {
             return Err(Fault::of_connection(FLOW_CONTROL_ERROR));
         }
         self.room -= len;
-        let Some(stream) = stream else {
-            if !self.streams.was(id) {
-                return Err(wrong);
-            }
+        let Some(stream) = stream.filter(|it| !it.is_over()) else {
             // Of one that was given up.
             self.was_read(payload.len());
             return Ok(());
         };
-        if len > stream.room {
+        if ends && stream.came != Came::All {
+            stream.moments.received = receipt;
+        }
+        let left = stream
+            .content_left
+            .map(|it| it.checked_sub(data.len() as u64));
+        let wrong = match (stream.came, left) {
+            (Came::All, _) => Some(STREAM_CLOSED),
+            (Came::Head, _) if len > stream.room => Some(FLOW_CONTROL_ERROR),
+            // What the head said there is, is neither exceeded nor missed (section 8.1.1).
+            (Came::Head, None) => None,
+            (Came::Head, Some(Some(left))) if left == 0 || !ends => None,
+            (Came::Head | Came::Nothing, _) => Some(PROTOCOL_ERROR),
+        };
+        if let Some(code) = wrong {
             self.was_read(payload.len());
-            self.reset_stream(id, FLOW_CONTROL_ERROR);
+            self.reset_stream(id, code, ends);
             return Ok(());
         }
         stream.room -= len;
-        let is_wrong = stream.counts(data.len()).is_err();
-        if is_wrong || ends && stream.content_left.is_some_and(|left| left > 0) {
-            self.was_read(payload.len());
-            self.reset_stream(id, PROTOCOL_ERROR);
-            return Ok(());
+        stream.content_left = left.flatten();
+        if stream.data.capacity() == 0 {
+            stream.data = self.spare.take();
         }
         stream.data.extend_from_slice(data);
         let padding = payload.len() - data.len();
         stream.untold += padding as u32;
         if ends {
             stream.came = Came::All;
-            stream.moments.received = receipt;
         }
         stream.wake();
         if padding > 0 {
@@ -202,13 +211,14 @@ impl Client {
         payload: &[u8],
         receipt: Option<Receipt>,
     ) -> Result<(), Fault> {
+        if header.stream == 0 {
+            return Err(Fault::of_connection(PROTOCOL_ERROR));
+        }
+        let mut block = unpadded(header, payload)?;
         self.answers += 1;
-        let wrong = Fault::of_connection(PROTOCOL_ERROR);
-        let Some(mut block) = unpadded(header, payload).filter(|_| header.stream != 0) else {
-            return Err(wrong);
-        };
         if header.has(HAS_PRIORITY) {
-            let (priority, rest) = block.split_at_checked(5).ok_or(wrong)?;
+            let parts = block.split_at_checked(5);
+            let (priority, rest) = parts.ok_or(Fault::of_connection(FRAME_SIZE_ERROR))?;
             self.priority(header, priority)?;
             block = rest;
         }
@@ -258,46 +268,41 @@ impl Client {
     ) -> Result<(), Fault> {
         let block = self.blocks.read(block)?;
         let (id, ends) = (header.stream, header.has(END_STREAM));
-        let Some(stream) = self.streams.get(id) else {
-            return self.gone(id);
+        let stream = self.streams.known(id)?;
+        let Some(stream) = stream.filter(|it| !it.is_over()) else {
+            // What was on its way when the stream ended.
+            return Ok(());
         };
-        // What was on its way when the stream ended.
-        if stream.is_over() {
+        if stream.came == Came::All {
+            self.reset_stream(id, STREAM_CLOSED, ends);
             return Ok(());
         }
-        if stream.head_end == 0 {
-            // The server cannot know of it.
-            return Err(Fault::of_connection(PROTOCOL_ERROR));
-        }
-        let before = stream.came;
-        if ends && before != Came::All {
-            stream.came = Came::All;
+        if ends {
             stream.moments.received = receipt;
         }
-        let is_right = match before {
-            _ if block.is_malformed => false,
-            Came::Nothing if is_head(&block, ends) => {
-                let is_interim = block.status.is_some_and(|it| it.is_informational());
-                if !is_interim {
-                    stream.content_left = block.content_length.and_then(Result::ok);
-                    if !ends {
-                        stream.came = Came::Head;
-                    }
-                    stream.head = Some(block);
-                }
-                true
-            }
-            Came::Nothing => false,
-            Came::Head => {
-                let is_right = ends && stream.content_left.is_none_or(|left| left == 0);
-                stream.trailers = is_right.then_some(block);
-                is_right
-            }
-            Came::All => return Err(Fault::of_connection(PROTOCOL_ERROR)),
+        let status = block.status;
+        let is_right = match stream.came {
+            Came::Nothing => is_head(&block, ends),
+            _ => ends && status.is_none() && stream.content_left.is_none_or(|left| left == 0),
         };
+        if block.is_malformed || !is_right {
+            self.reset_stream(id, PROTOCOL_ERROR, ends);
+            return Ok(());
+        }
+        if status.is_some_and(|it| it.is_informational()) {
+            return Ok(());
+        }
+        match stream.came {
+            Came::Nothing => {
+                stream.content_left = block.content_length.and_then(Result::ok);
+                stream.head = Some(block);
+            }
+            _ => stream.trailers = Some(block),
+        }
+        stream.came = if ends { Came::All } else { Came::Head };
         stream.wake();
-        if !is_right {
-            self.reset_stream(id, PROTOCOL_ERROR);
+        if ends {
+            self.empty_frames = 0;
         }
         Ok(())
     }
@@ -308,87 +313,101 @@ impl Client {
         payload: &[u8],
         receipt: Option<Receipt>,
     ) -> Result<(), Fault> {
-        let wrong = Fault::of_connection(PROTOCOL_ERROR);
-        let code = number(payload)
-            .filter(|_| header.stream != 0)
-            .ok_or(wrong)?;
-        self.answers += 1;
-        let Some(stream) = self.streams.get(header.stream) else {
-            return self.gone(header.stream);
-        };
-        if stream.fault.is_none() {
-            stream.moments.received = receipt;
+        if header.stream == 0 {
+            return Err(Fault::of_connection(PROTOCOL_ERROR));
         }
-        stream.fails(Fault::Reset(code));
+        let code = number(payload).ok_or(Fault::of_connection(FRAME_SIZE_ERROR))?;
+        self.answers += 1;
+        if let Some(stream) = self.streams.known(header.stream)? {
+            if stream.fault.is_none() && stream.came != Came::All {
+                stream.moments.received = receipt;
+            }
+            stream.fails(Fault::Reset(code));
+        }
         Ok(())
     }
 
     fn window_update(&mut self, header: Header, payload: &[u8]) -> Result<(), Fault> {
-        let more = number(payload)
-            .map(|it| i64::from(it & MOST_31))
-            .filter(|&more| more > 0);
-        let more = more.ok_or(Fault::of_connection(PROTOCOL_ERROR))?;
-        if header.stream == 0 {
+        let id = header.stream;
+        let more = number(payload).ok_or(Fault::of_connection(FRAME_SIZE_ERROR))?;
+        let more = i64::from(more & MOST_31);
+        let is_wrong = |window: i64| match (more, window > i64::from(MOST_31)) {
+            (0, _) => Some(PROTOCOL_ERROR),
+            (_, true) => Some(FLOW_CONTROL_ERROR),
+            _ => None,
+        };
+        if id == 0 {
             self.window += more;
-            if self.window > i64::from(MOST_31) {
-                return Err(Fault::of_connection(FLOW_CONTROL_ERROR));
+            if let Some(code) = is_wrong(self.window) {
+                return Err(Fault::of_connection(code));
             }
-        } else {
-            let Some(stream) = self.streams.get(header.stream) else {
-                return self.gone(header.stream);
-            };
+        } else if let Some(stream) = self.streams.known(id)?.filter(|it| !it.is_over()) {
             stream.window += more;
-            if stream.window > i64::from(MOST_31) {
-                self.reset_stream(header.stream, FLOW_CONTROL_ERROR);
+            if let Some(code) = is_wrong(stream.window) {
+                self.reset_stream(id, code, false);
+                return Ok(());
+            }
+            if stream.can_go_on() {
+                stream.is_held = true;
+                self.held.push_back(id);
             }
         }
         self.send_held();
         Ok(())
     }
 
-    /// Says nothing that matters, and may be wrong all the same (section 5.3).
+    /// Says nothing that matters, and may be wrong all the same (section 6.3).
     fn priority(&mut self, header: Header, payload: &[u8]) -> Result<(), Fault> {
-        let on = payload
-            .get(..4)
-            .and_then(number)
-            .filter(|_| payload.len() == 5 && header.stream != 0);
-        let on = on.ok_or(Fault::of_connection(PROTOCOL_ERROR))?;
-        if on & MOST_31 == header.stream {
-            self.reset_stream(header.stream, PROTOCOL_ERROR);
+        let id = header.stream;
+        if id == 0 {
+            return Err(Fault::of_connection(PROTOCOL_ERROR));
+        }
+        let on = payload.get(..4).filter(|_| payload.len() == 5);
+        match on.and_then(number) {
+            None => self.reset_stream(id, FRAME_SIZE_ERROR, false),
+            Some(on) if on & MOST_31 == id => self.reset_stream(id, PROTOCOL_ERROR, false),
+            Some(_) => {}
         }
         Ok(())
     }
 
-    /// A frame of a stream that is not there: one that was is none of our business any more.
-    fn gone(&self, id: u32) -> Result<(), Fault> {
-        match self.streams.was(id) {
-            true => Ok(()),
-            false => Err(Fault::of_connection(PROTOCOL_ERROR)),
-        }
-    }
-
-    /// What came on a stream is not allowed, and ends it (section 5.4.2).
+    /// What came on a stream is not allowed, and ends it (section 5.4.2): with `ends`, what ended it on the server's
+    /// side.
     #[cold]
-    fn reset_stream(&mut self, id: u32, code: u32) {
-        let Some(stream) = self.streams.get(id).filter(|it| it.fault.is_none()) else {
+    fn reset_stream(&mut self, id: u32, code: u32, ends: bool) {
+        let Some(stream) = self.streams.get(id).filter(|it| !it.is_over()) else {
             return;
         };
-        if !stream.is_over() {
+        // On one that both sides have ended nothing is sent (section 5.1).
+        if !(ends && stream.is_sent) {
             put_number(&mut self.out, RST_STREAM, id, code);
             self.owed += 1;
         }
-        stream.came = Came::Nothing;
         stream.fails(Fault::BadStream(code));
     }
+}
+
+/// Adds to the frame that these are the beginning of, and gives back what does not belong to it.
+fn fill<'a>(frame: &mut Vec<u8>, mut bytes: &'a [u8]) -> &'a [u8] {
+    // Its header says how long it is, and is to be filled first.
+    for _ in 0..2 {
+        let len = Header::of(frame).map_or(0, |it| it.len);
+        let left = (HEADER_LEN + len).saturating_sub(frame.len());
+        let (piece, rest) = bytes.split_at(left.min(bytes.len()));
+        frame.extend_from_slice(piece);
+        bytes = rest;
+    }
+    bytes
 }
 
 /// Whether a block can be an answer's head.
 fn is_head(block: &Block, ends: bool) -> bool {
     let is_empty = |status: http::StatusCode| matches!(status.as_u16(), 204 | 304);
+    let is_interim = |status: http::StatusCode| status.is_informational();
     let length_fits = match block.content_length {
         Some(Ok(length)) => !ends || length == 0 || block.status.is_some_and(is_empty),
         Some(Err(_)) => false,
         None => true,
     };
-    length_fits && !block.is_too_long && block.status.is_some()
+    length_fits && !block.is_too_long && block.status.is_some_and(|it| !(ends && is_interim(it)))
 }

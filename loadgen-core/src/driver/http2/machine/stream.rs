@@ -1,7 +1,8 @@
 //! The streams of a connection (RFC 9113, section 5).
 //!
 //! Owns what is known of each, and where it is found: its number says, modulo the places there are. A stream
-//! that lasts keeps its place, and the number that would have had it next is left out.
+//! that lasts keeps its place, and the number that would have had it next is left out. The room for data is
+//! nobody's own: streams have it as long as they have data.
 
 use std::rc::Rc;
 use std::task::Waker;
@@ -11,7 +12,7 @@ use http::Request;
 
 use super::blocks::Block;
 use super::fault::Fault;
-use super::hpack::Malformed;
+use super::frame::PROTOCOL_ERROR;
 use crate::clock::Nanos;
 use crate::workload::Receipt;
 
@@ -47,8 +48,10 @@ pub(super) struct Stream {
     pub(super) waiting: Option<Box<Request<()>>>,
     /// Where in all that is ever written its head ends; 0 as long as it was not sent.
     pub(super) head_end: u64,
-    /// What of the message has not been sent.
-    pub(super) unsent: Bytes,
+    /// What of the message has not been sent; `None` where nobody has handed it over, or all of it was.
+    pub(super) unsent: Option<Bytes>,
+    /// Whether it stands in line for the connection's window.
+    pub(super) is_held: bool,
     /// Whether nothing more is sent: it was, or the stream has failed.
     pub(super) is_sent: bool,
     /// How much the server takes.
@@ -81,13 +84,18 @@ impl Stream {
             return;
         }
         self.is_sent = true;
-        self.unsent = Bytes::new();
+        self.unsent = None;
         self.waiting = None;
         if self.came == Came::All {
             return;
         }
         self.fault = Some(fault);
         self.wake();
+    }
+
+    /// Whether there is something that may be sent, and that does not stand in line for it.
+    pub(super) fn can_go_on(&self) -> bool {
+        self.unsent.is_some() && self.head_end > 0 && self.window > 0 && !self.is_held
     }
 
     #[inline]
@@ -105,18 +113,43 @@ impl Stream {
             none => *none = Some(waker.clone()),
         }
     }
+}
 
-    /// So many bytes of data came, which are not more than the head said.
-    pub(super) fn counts(&mut self, len: usize) -> Result<(), Malformed> {
-        if let Some(left) = &mut self.content_left {
-            *left = left.checked_sub(len as u64).ok_or(Malformed)?;
+/// A connection keeps so much room for data that nobody has.
+const MOST_SPARE_BYTES: usize = 256 << 10;
+
+/// The room for data that no stream has.
+#[derive(Debug, Default)]
+pub(super) struct Spare {
+    rooms: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Spare {
+    /// Room that is empty, and of any size.
+    #[inline]
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        let room = self.rooms.pop().unwrap_or_default();
+        self.bytes -= room.capacity();
+        room
+    }
+
+    #[inline]
+    pub(super) fn give(&mut self, mut room: Vec<u8>) {
+        if room.capacity() > 0 && self.bytes + room.capacity() <= MOST_SPARE_BYTES {
+            room.clear();
+            self.bytes += room.capacity();
+            self.rooms.push(room);
         }
-        Ok(())
+    }
+
+    /// How many bytes there is room for.
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 }
 
-/// The most bytes of data that a place keeps room for when its stream is over.
-const MOST_KEPT_BYTES: usize = 4 << 10;
 const FEWEST_PLACES: usize = 4;
 
 /// A connection's streams.
@@ -160,7 +193,7 @@ impl Streams {
     }
 
     /// Whether there was one with this number.
-    pub(super) fn was(&self, id: u32) -> bool {
+    fn was(&self, id: u32) -> bool {
         id % 2 == 1 && id < self.next_id
     }
 
@@ -170,6 +203,18 @@ impl Streams {
         self.places
             .get_mut(place)
             .filter(|it| it.id == id && id != 0)
+    }
+
+    /// The one that a frame is on; `None` where it is gone, and none of our business any more. A frame on one that
+    /// the server cannot know of ends the connection (section 5.1, "idle").
+    #[inline]
+    pub(super) fn known(&mut self, id: u32) -> Result<Option<&mut Stream>, Fault> {
+        let was = self.was(id);
+        match self.get(id) {
+            Some(stream) if stream.head_end > 0 => Ok(Some(stream)),
+            None if was => Ok(None),
+            _ => Err(Fault::of_connection(PROTOCOL_ERROR)),
+        }
     }
 
     /// Begins the next one.
@@ -209,15 +254,11 @@ impl Streams {
         }
     }
 
-    /// Forgets one. What its place has room in and whom it wakes stay for the next.
+    /// Forgets one. Whom it wakes stays for the next.
     #[inline]
     pub(super) fn forget(&mut self, id: u32) {
         let Some(stream) = self.get(id) else { return };
-        let mut data = std::mem::take(&mut stream.data);
-        data.clear();
-        data.shrink_to(MOST_KEPT_BYTES);
         *stream = Stream {
-            data,
             waker: stream.waker.take(),
             ..Stream::default()
         };

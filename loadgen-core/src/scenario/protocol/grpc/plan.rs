@@ -28,8 +28,8 @@ pub struct GrpcPlan {
     pub connect_rate: Option<Rate>,
     /// The most concurrent streams on one connection; `None` is what the server allows.
     pub streams_per_connection: Option<u32>,
-    /// Who speaks HTTP/2.
-    pub codec: Codec,
+    /// Who is to speak HTTP/2; `None` is [`Codec::default`].
+    pub codec: Option<Codec>,
     /// How often a ping asks whether a connection on which nothing comes is alive; `None` is after
     /// timeouts only.
     pub keepalive: Option<Duration>,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::plan::{Codec, Compression, GrpcCall, GrpcPlan, GrpcStreamEnd};
+use super::plan::{Compression, GrpcCall, GrpcPlan, GrpcStreamEnd};
 use super::raw::{RawChecked, RawCompression, RawGrpc, RawStreamEnd};
 use super::value::{Lasting, Message, check_metadata_name, check_reference_method};
 use crate::scenario::protocol::layers::Layers;
@@ -75,7 +75,7 @@ impl Room for GrpcPlan {
         });
         Some(Self {
             streams_per_connection: streams.entry.or(None, |count| Some(count.small()))?,
-            codec: codec.entry.or(Codec::default(), |codec| codec.plan())?,
+            codec: codec.entry.or(None, |codec| Some(codec.plan()))?,
             keepalive: keepalive.entry.or(None, |span| Some(span.0))?,
             wait_for_ready: waits.entry.or(false, |waits| *waits)?,
             metadata: metadata??,

@@ -159,6 +159,44 @@ fn what_is_no_block() {
     }
 }
 
+/// Appendix B, of which the examples have little. Of each length the first code, and some that are far apart.
+#[test]
+fn codes_are_those_of_appendix_b() {
+    for (symbol, code, bits) in [
+        (b'0', 0x0, 5),
+        (b' ', 0x14, 6),
+        (b':', 0x5c, 7),
+        (b'&', 0xf8, 8),
+        (b'!', 0x3f8, 10),
+        (b'+', 0x7fb, 11),
+        (b'#', 0xffa, 12),
+        (0, 0x1ff8, 13),
+        (b'^', 0x3ffc, 14),
+        (b'<', 0x7ffc, 15),
+        (b'\\', 0x7_fff0, 19),
+        (128, 0xf_ffe6, 20),
+        (153, 0x1f_ffdc, 21),
+        (129, 0x3f_ffd2, 22),
+        (1, 0x7f_ffd8, 23),
+        (9, 0xff_ffea, 24),
+        (199, 0x1ff_ffec, 25),
+        (192, 0x3ff_ffe0, 26),
+        (203, 0x7ff_ffde, 27),
+        (2, 0xfff_ffe2, 28),
+        (127, 0xfff_fffc, 28),
+        (10, 0x3fff_fffc, 30),
+        (22, 0x3fff_fffe, 30),
+    ] {
+        let mut coded = Vec::new();
+        huffman::encode(&[symbol], &mut coded);
+        let padding = coded.len() * 8 - bits;
+        let number = coded
+            .iter()
+            .fold(0_u64, |sum, it| sum << 8 | u64::from(*it));
+        assert_eq!(number >> padding, code, "{symbol}");
+    }
+}
+
 #[test]
 fn every_byte_has_a_code() {
     let all: Vec<u8> = (0..=255).collect();

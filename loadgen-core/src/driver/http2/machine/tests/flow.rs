@@ -2,14 +2,16 @@
 
 use bytes::Bytes;
 
-use super::super::client::Client;
+use super::super::client::{Client, Constant};
+use super::super::decoder::Decoder;
 use super::super::fault::Fault;
 use super::super::frame::{
     CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, Header, RST_STREAM, SETTINGS,
     WINDOW_UPDATE, number,
 };
 use super::script::{
-    HEAD, LIMITS, OK, REPLY, Seen, Talk, answer, frame, headers, is_whole, request, settings,
+    HEAD, LIMITS, OK, REPLY, Seen, Talk, answer, constant, frame, headers, is_whole, request,
+    settings,
 };
 use crate::workload::Receipt;
 
@@ -74,6 +76,52 @@ fn the_head_of_requests_that_are_the_same_is_indexed() {
     assert_eq!(talk.hears()[0].1.len(), 6);
 }
 
+/// What one head puts into the table moves what another one has there.
+#[test]
+fn heads_that_take_turns_are_what_they_were() {
+    let requests = ["/a.B/C", "/a.B/D", "/a.B/E"].map(|path| {
+        let mut request = request();
+        *request.uri_mut() = format!("http://localhost:1{path}").parse().expect("a URI");
+        (path, request)
+    });
+    let mut talk = Talk::new(&[]);
+    let mut decoder = Decoder::new();
+    for (round, nth) in [0, 0, 1, 0, 1, 0, 2, 1, 0, 2, 2, 1, 0, 2, 0]
+        .into_iter()
+        .enumerate()
+    {
+        let (path, request) = &requests[nth];
+        // The third one's is what it is from file, and is read anew once.
+        let version = u64::from(nth == 2 && round > 8);
+        let constant = Constant {
+            number: nth,
+            version,
+        };
+        let opened = talk.client.open(Some(constant), || request.clone());
+        let id = opened.expect("open");
+        talk.client.send(id, Bytes::new());
+        let mut fields = Vec::new();
+        let block = talk.hears()[0].1.clone();
+        // It empties the table then.
+        assert_eq!(block[0] == 0x20, round == 9, "{round}");
+        let decoded = decoder.decode(&block, |name, value| {
+            fields.push((name.to_vec(), value.to_vec()));
+            Ok(())
+        });
+        decoded.expect("a block");
+        let expected = [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":authority", "localhost:1"),
+            (":path", *path),
+            ("te", "trailers"),
+            ("content-type", "application/grpc"),
+        ];
+        let expected = expected.map(|(name, value)| (Vec::from(name), Vec::from(value)));
+        assert_eq!(fields, expected);
+    }
+}
+
 #[test]
 fn a_head_that_is_longer_than_a_frame_goes_on() {
     let mut talk = Talk::new(&[]);
@@ -83,7 +131,7 @@ fn a_head_that_is_longer_than_a_frame_goes_on() {
         request.headers_mut().insert("x", value);
         request
     };
-    let id = talk.client.open(Some(1), long).expect("open");
+    let id = talk.client.open(constant(1), long).expect("open");
     let kinds: Vec<_> = talk
         .hears()
         .iter()
@@ -166,6 +214,62 @@ fn messages_that_wait_take_turns() {
     assert!(data(&talk.hears(), second).1);
 }
 
+/// One that its own window holds back is in nobody's way.
+#[test]
+fn a_message_without_room_does_not_stand_in_line() {
+    let mut talk = Talk::new(&[(4, 50)]);
+    let first = talk.asks(&[7; 100]);
+    assert_eq!(data(&talk.hears(), first), (50, false));
+    assert!(talk.client.held.is_empty());
+    let second = talk.asks(&[7; 40]);
+    assert_eq!(data(&talk.hears(), second), (40, true));
+    // Of several sizes of a window the last one counts, and it goes on once.
+    talk.says(&settings(&[(4, 60), (4, 90)]));
+    talk.says(&room(first, 0x1000));
+    let heard = talk.hears();
+    let lengths: Vec<_> = heard
+        .iter()
+        .filter(|it| it.0.kind == DATA)
+        .map(|it| it.0.len)
+        .collect();
+    assert_eq!(lengths, [40, 10]);
+}
+
+/// Nothing is said of a message before it is there, whatever lets its head go.
+#[test]
+fn a_stream_that_waited_is_opened_without_its_message() {
+    let mut talk = Talk::new(&[(3, 1)]);
+    let first = talk.asks(REPLY);
+    let second = talk.client.open(constant(0), request).expect("open");
+    talk.says(&answer(first));
+    talk.client.forget(first);
+    let heard = talk.hears();
+    assert!(
+        heard
+            .iter()
+            .any(|it| (it.0.kind, it.0.stream) == (HEADERS, second))
+    );
+    assert_eq!(data(&heard, second), (0, false));
+    talk.client.send(second, Bytes::from_static(REPLY));
+    assert_eq!(data(&talk.hears(), second), (REPLY.len(), true));
+}
+
+/// As many as are under way at a time, and not as there are places.
+#[test]
+fn room_for_data_is_kept_once() {
+    let mut talk = Talk::new(&[]);
+    let lasting = [0; 100].map(|_| talk.asks(REPLY));
+    for _ in 0..1000 {
+        let id = talk.asks(REPLY);
+        talk.says(&headers(id, false, &HEAD));
+        talk.says(&frame(DATA, END_STREAM, id, &[7; 4000]));
+        assert_eq!(talk.sees(id).data.len(), 4000);
+        talk.client.forget(id);
+    }
+    lasting.into_iter().for_each(|id| talk.client.forget(id));
+    assert!((4000..8000).contains(&talk.client.spare.bytes()));
+}
+
 #[test]
 fn what_is_due_is_never_much() {
     let mut talk = Talk::new(&[(4, 0x7fff_ffff)]);
@@ -209,19 +313,22 @@ fn the_server_is_told_of_what_was_read_in_batches() {
     assert_eq!(of(id), (32, 16 << 20));
     assert_eq!(of(0), (4, 16 << 20));
     assert_eq!(told.len(), 36);
-    // What nobody read is made room for when it is thrown away.
-    for _ in 0..256 {
-        let id = talk.asks(REPLY);
-        talk.says(&headers(id, false, &HEAD));
-        talk.says(&frame(DATA, 0, id, &[0; 16_384]));
-        talk.client.forget(id);
-        talk.says(&frame(DATA, 0, id, &[0; 1]));
-    }
-    assert!(
-        talk.hears()
-            .iter()
-            .any(|it| (it.0.kind, it.0.stream) == (WINDOW_UPDATE, 0))
+    // What nobody read is made room for when it is thrown away, and what comes then at once.
+    let (half, ids) = (
+        LIMITS.connection_window / 2,
+        [0; 4].map(|_| talk.asks(REPLY)),
     );
+    for id in ids {
+        talk.says(&headers(id, false, &HEAD));
+        (0..32).for_each(|_| talk.says(&frame(DATA, 0, id, &[0; 16_384])));
+        talk.client.forget(id);
+        (0..31).for_each(|_| talk.says(&frame(DATA, 0, id, &[0; 16_384])));
+    }
+    assert!(talk.hears().iter().all(|it| it.0.kind != WINDOW_UPDATE));
+    (0..4).for_each(|_| talk.says(&frame(DATA, 0, ids[0], &[0; 16_384])));
+    let heard = talk.hears();
+    assert_eq!((heard[0].0.kind, heard[0].0.stream), (WINDOW_UPDATE, 0));
+    assert_eq!(number(&heard[0].1), Some(half));
 }
 
 #[test]
@@ -274,7 +381,7 @@ fn when_a_request_left() {
     client.turn();
     client.wrote(client.due().len(), 1);
     let asks = |client: &mut Client, len: usize| {
-        let id = client.open(Some(0), request).expect("open");
+        let id = client.open(constant(0), request).expect("open");
         client.send(id, Bytes::from(vec![7; len]));
         id
     };
@@ -354,4 +461,16 @@ fn when_an_answer_came() {
         .client
         .receive(&frame(RST_STREAM, 0, ids2[1], &[0; 4]), last, None);
     assert_eq!(talk2.client.moments(ids2[1]).received, last);
+    // A whole answer came when it did, whatever follows.
+    let later = Some(Receipt::at(20));
+    let reset = frame(RST_STREAM, 0, ids2[0], &[0; 4]);
+    talk2.client.receive(&reset, later, None);
+    assert_eq!(talk2.client.moments(ids2[0]).received, last);
+    let mut talk = Talk::new(&[(4, 1)]);
+    let id = talk.asks(REPLY);
+    talk.client.receive(&answer(id), last, None);
+    talk.client
+        .receive(&frame(RST_STREAM, 0, id, &[0; 4]), later, None);
+    assert_eq!(talk.client.moments(id).received, last);
+    assert!(is_whole(&talk.sees(id)));
 }

@@ -3,10 +3,12 @@
 
 use super::super::fault::Fault;
 use super::super::frame::{
-    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, NO_ERROR, PADDED, PING,
-    RST_STREAM, WINDOW_UPDATE,
+    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, FLOW_CONTROL_ERROR, GOAWAY, HEADERS,
+    NO_ERROR, PADDED, PING, RST_STREAM, WINDOW_UPDATE,
 };
-use super::script::{HEAD, OK, REPLY, Talk, answer, block, frame, headers, is_whole, settings};
+use super::script::{
+    HEAD, OK, REPLY, Seen, Talk, answer, block, frame, headers, is_whole, settings,
+};
 
 fn good_bye(last: u32, code: u32) -> Vec<u8> {
     let payload = [last.to_be_bytes(), code.to_be_bytes()].concat();
@@ -149,14 +151,33 @@ fn padding_is_no_data() {
     let id = talk.asks(REPLY);
     talk.says(&headers(id, false, &HEAD));
     for byte in REPLY {
-        let mut padded = vec![255, *byte];
-        padded.extend([0; 255]);
-        talk.says(&frame(DATA, PADDED, id, &padded));
+        talk.says(&padded(id, *byte));
     }
     let head_of_padding = [&[3][..], &block(&OK), &[0; 3]].concat();
     let flags = END_HEADERS | END_STREAM | PADDED;
     talk.says(&frame(HEADERS, flags, id, &head_of_padding));
     assert!(is_whole(&talk.sees(id)));
+    // Room for padding is given back with the data that it is beside, and not before.
+    let id = talk.asks(REPLY);
+    talk.says(&headers(id, false, &HEAD));
+    let mut seen = Seen::default();
+    for _ in 0..5000 {
+        talk.says(&padded(id, 7));
+        seen.look(&mut talk.client, id);
+        talk.hears();
+    }
+    assert_eq!((seen.data.len(), seen.fault), (5000, None));
+    (0..5000).for_each(|_| talk.says(&padded(id, 7)));
+    assert_eq!(
+        talk.sees(id).fault,
+        Some(Fault::BadStream(FLOW_CONTROL_ERROR))
+    );
+}
+
+/// Data of one byte, and as much padding as there may be.
+fn padded(id: u32, byte: u8) -> Vec<u8> {
+    let payload = [&[255, byte][..], &[0; 255]].concat();
+    frame(DATA, PADDED, id, &payload)
 }
 
 #[test]
@@ -180,7 +201,7 @@ fn a_head_may_go_on_and_may_be_all() {
             second,
             false,
             &[(":status", "103"), ("link", "</a>")],
-        ))
+        ));
     });
     talk.says(&answer(second));
     assert!(is_whole(&talk.sees(second)));
@@ -192,7 +213,12 @@ fn a_block_that_came_before_does_to_the_table_what_it_did() {
     let mut talk = Talk::new(&[]);
     // A new field each time, as some servers send them: the second one is the first but one of the table then.
     let inserts = [&[0x88][..], b"\x40\x01a\x01b", b"\x40\x01c\x01d"].concat();
-    for _ in 0..10 {
+    for nth in 0..10 {
+        // Whatever is in the table before it.
+        let between = talk.asks(REPLY);
+        let other = [&[0x88][..], b"\x40\x01e\x01", &[b'0' + nth]].concat();
+        talk.says(&frame(HEADERS, END_HEADERS | END_STREAM, between, &other));
+        talk.client.forget(between);
         let (first, second) = (talk.asks(REPLY), talk.asks(REPLY));
         talk.says(&frame(HEADERS, END_HEADERS | END_STREAM, first, &inserts));
         talk.says(&frame(
@@ -201,7 +227,7 @@ fn a_block_that_came_before_does_to_the_table_what_it_did() {
             second,
             &[0x88, 0xbe, 0xbf],
         ));
-        let fields = |seen: super::script::Seen| {
+        let fields = |seen: Seen| {
             let fields = seen.head.expect("it came").1;
             (fields["a"].clone(), fields["c"].clone())
         };
@@ -263,8 +289,65 @@ fn a_connection_that_ends_ends_what_is_not_over() {
     talk.says(&headers(second, false, &HEAD));
     talk.client.closed();
     assert!(is_whole(&talk.sees(first)));
-    let text = "stream closed because of a broken pipe";
-    let broken = Fault::Broken(std::io::ErrorKind::BrokenPipe, Some(text.into()));
-    assert_eq!(talk.sees(second).fault, Some(broken));
+    assert_eq!(talk.sees(second).fault, Some(Fault::Closed("stream")));
     assert!(talk.client.farewell().is_some() && talk.client.outcome().is_ok());
+}
+
+/// What is told of it is the good-bye, and not what came of the connection then.
+#[test]
+fn a_good_bye_stands_when_the_connection_breaks() {
+    let mut talk = Talk::new(&[]);
+    let (first, second) = (talk.asks(REPLY), talk.asks(REPLY));
+    talk.says(&good_bye(first, NO_ERROR));
+    // Half a frame is under way.
+    talk.says(&[0, 0]);
+    talk.client.closed();
+    let said = [][..].into();
+    let untouched = Fault::GoAway {
+        code: NO_ERROR,
+        said,
+    };
+    assert_eq!(talk.client.farewell(), Some(untouched.clone()));
+    assert_eq!(talk.sees(second).fault, Some(untouched));
+    let text = "bytes remaining on stream";
+    let broken = Fault::Broken(std::io::ErrorKind::Other, Some(text.into()));
+    assert_eq!(talk.sees(first).fault, Some(broken));
+    // Where it is we who end it, nothing was to come.
+    let mut talk = Talk::new(&[]);
+    let first = talk.asks(REPLY);
+    talk.says(&[0, 0]);
+    talk.client.ended();
+    assert_eq!(talk.sees(first).fault, Some(Fault::Closed("stream")));
+}
+
+/// A call that was not opened yet is nothing that the server looks at, whatever its number.
+#[test]
+fn a_good_bye_ends_what_waits() {
+    let mut talk = Talk::new(&[(3, 1)]);
+    let (first, second) = (talk.asks(REPLY), talk.asks(REPLY));
+    talk.hears();
+    talk.says(&good_bye(0x7fff_ffff, NO_ERROR));
+    let fault = talk.sees(second).fault;
+    assert!(matches!(fault, Some(Fault::GoAway { code: NO_ERROR, .. })));
+    talk.says(&answer(first));
+    assert!(is_whole(&talk.sees(first)));
+    talk.client.forget(first);
+    assert!(talk.hears().is_empty());
+    assert!(talk.client.is_done());
+}
+
+/// What came before a write failed is taken, and nothing is opened any more.
+#[test]
+fn what_came_before_a_connection_broke_is_taken() {
+    let mut talk = Talk::new(&[]);
+    let (first, second) = (talk.asks(REPLY), talk.asks(REPLY));
+    talk.client
+        .sends_no_more(std::io::ErrorKind::BrokenPipe, None);
+    let broken = Fault::Broken(std::io::ErrorKind::BrokenPipe, None);
+    assert_eq!(talk.client.farewell(), Some(broken));
+    talk.says(&answer(first));
+    talk.says(&good_bye(first, NO_ERROR));
+    assert!(is_whole(&talk.sees(first)));
+    let fault = talk.sees(second).fault;
+    assert!(matches!(fault, Some(Fault::GoAway { code: NO_ERROR, .. })));
 }

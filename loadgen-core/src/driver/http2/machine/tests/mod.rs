@@ -2,6 +2,7 @@
 
 mod appendix_c;
 mod bad_server;
+mod compression;
 mod flow;
 mod interop;
 mod oracle;

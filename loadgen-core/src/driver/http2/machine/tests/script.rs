@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::super::client::Client;
 use super::super::frame::{END_HEADERS, END_STREAM, HEADERS, Header, SETTINGS, put_header};
-pub(super) use super::super::whole::{LIMITS, Seen, request};
+pub(super) use super::super::whole::{LIMITS, Seen, constant, request};
 use crate::workload::Receipt;
 
 pub(super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
@@ -116,7 +116,7 @@ impl Talk {
     }
 
     pub(super) fn asks(&mut self, message: &[u8]) -> u32 {
-        let id = self.client.open(Some(0), request).expect("it is open");
+        let id = self.client.open(constant(0), request).expect("it is open");
         self.client.send(id, Bytes::copy_from_slice(message));
         id
     }

@@ -75,11 +75,10 @@ impl Server {
             return true;
         }
         match part {
-            0 if self.once_in(10) => {
-                self.headers(id, false, &[(":status", "103"), ("link", "</a>")]);
-                false
-            }
             0 => {
+                if self.once_in(10) {
+                    self.headers(id, false, &[(":status", "103"), ("link", "</a>")]);
+                }
                 let is_all = self.once_in(8);
                 let status = ["200", "200", "200", "503", "204"][self.rng.usize(0..5)];
                 let mut fields = vec![(":status", status), ("content-type", "application/grpc")];
@@ -93,10 +92,11 @@ impl Server {
                     ("x-long", "0123456789012345678901234567890123456789"),
                 ];
                 fields.extend(extras.into_iter().filter(|_| self.rng.u32(0..5) == 0));
+                let is_odd = self.is_odd && self.once_in(8);
                 if self.once_in(60) {
                     fields.remove(0);
                 }
-                fields.retain(|it| self.is_odd || *it != ODD);
+                fields.retain(|it| is_odd || *it != ODD);
                 self.headers(id, is_all, &fields);
                 is_all
             }
@@ -224,6 +224,40 @@ impl Server {
             _ => frame(2, 0, id, &[0, 0, 0, 0, 5]),
         };
         self.bytes.extend(more);
+    }
+
+    /// Frames of any kind, on any stream, of sizes that are mostly right.
+    pub(super) fn says_anything(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for _ in 0..self.rng.usize(1..12) {
+            let kind = self.rng.u8(0..11);
+            let stream = [0, 1, 1, 1, 3, 3, 5, 11, 13, 2][self.rng.usize(0..10)];
+            let len = match kind {
+                2 => 5,
+                3 | 8 => 4,
+                4 => 6 * self.rng.usize(0..3),
+                6 => 8,
+                7 => 8 + self.rng.usize(0..3),
+                _ => self.rng.usize(0..12),
+            };
+            let len = if self.once_in(12) {
+                self.rng.usize(0..12)
+            } else {
+                len
+            };
+            let mut payload: Vec<u8> = (0..len).map(|_| self.rng.u8(0..10)).collect();
+            if matches!(kind, HEADERS | CONTINUATION) && !self.once_in(8) {
+                payload = self.block(&[(":status", "200"), ("x", "y")]);
+            }
+            let flags = match self.once_in(4) {
+                true => self.rng.u8(..),
+                false => {
+                    [0, END_STREAM, END_HEADERS, END_HEADERS | END_STREAM][self.rng.usize(0..4)]
+                }
+            };
+            bytes.extend(frame(kind, flags, stream, &payload));
+        }
+        bytes
     }
 
     /// Changes a few of these bytes.

@@ -9,8 +9,10 @@ use super::alike::{Difference, NOTHING, Traits};
 const SHOWN: usize = 60;
 /// What the embedded backend calls itself.
 const EMBEDDED: &str = "embedded";
-/// Fields of a plan and of its scenarios that change nothing of the load.
-const WITHOUT_EFFECT: [&str; 3] = ["$schema", "description", "thresholds"];
+/// Fields of a plan and of its scenarios that change nothing of the load, or that ask for what may not be had: a
+/// scenario says which codec it was.
+const WITHOUT_EFFECT: [&str; 4] = ["$schema", "description", "thresholds", CODEC];
+const CODEC: &str = "codec";
 /// The list of a plan's scenarios.
 const SCENARIOS: &str = "scenarios";
 /// Lists of a plan in which order says nothing: what is in them is there at the same time.
@@ -20,6 +22,7 @@ const WITHOUT_ORDER: [&str; 2] = [SCENARIOS, "backends"];
 #[derive(Debug, Clone)]
 pub struct ScenarioPlan {
     plan: Value,
+    codec: Option<String>,
     may_be_embedded: bool,
 }
 
@@ -32,6 +35,7 @@ impl ScenarioPlan {
         let planned = scenarios.find(|it| is_of(it, scenario));
         Self {
             plan: planned.cloned().unwrap_or_default(),
+            codec: codec(scenario).map(str::to_owned),
             may_be_embedded: may_be_embedded(scenario),
         }
     }
@@ -44,8 +48,14 @@ impl ScenarioPlan {
             found: Vec::new(),
         };
         walk.fields("", &self.plan, &other.plan);
-        !walk.found.is_empty()
+        self.codec != other.codec || !walk.found.is_empty()
     }
+}
+
+/// Who spoke for a scenario, where that is a choice. Before results told, there was none.
+fn codec(scenario: &Scenario) -> Option<&str> {
+    let only = (scenario.protocol == "grpc").then_some("h2");
+    scenario.codec.as_deref().or(only)
 }
 
 /// Whether a scenario of a plan is this one.
@@ -71,6 +81,16 @@ pub(super) fn differences(a: &Traits<'_>, b: &Traits<'_>) -> Vec<Difference> {
         found: Vec::new(),
     };
     walk.plans(a, b);
+    let codecs = a.scenarios.iter().filter_map(|of_a| {
+        let same = |it: &&Scenario| it.name == of_a.name && it.protocol == of_a.protocol;
+        let of_b = b.scenarios.iter().find(same)?;
+        let values = [codec(of_a), codec(of_b)];
+        (values[0] != values[1]).then(|| Difference {
+            path: format!("{SCENARIOS}.{}.{CODEC}", of_a.name),
+            values: values.map(|it| shown(it.map(Value::from).as_ref())),
+        })
+    });
+    walk.found.extend(codecs);
     walk.found
 }
 

@@ -93,6 +93,10 @@ pub struct ScenarioSpec {
     pub protocol: String,
     /// Who speaks it, where that is a choice, for reports.
     pub codec: Option<String>,
+    /// The same of steps that go elsewhere.
+    pub codec_elsewhere: Option<String>,
+    /// What is to be said of it before it runs.
+    pub notices: Vec<String>,
     /// How iterations come about.
     pub load: Load,
     /// Wait before anything of it happens.
@@ -171,6 +175,8 @@ impl ScenarioSpec {
             name,
             protocol: "custom".to_owned(),
             codec: None,
+            codec_elsewhere: None,
+            notices: Vec::new(),
             load: load.into(),
             start_after: Duration::ZERO,
             warm_up: Duration::ZERO,
@@ -234,6 +240,7 @@ impl ScenarioSpec {
             scenario: self.name.clone(),
             protocol: self.protocol.clone(),
             codec: self.codec.clone(),
+            codec_elsewhere: self.codec_elsewhere.clone(),
             open: matches!(self.load, Load::Open(_)),
             steps: self.steps.clone(),
             counters: self.counters.clone(),

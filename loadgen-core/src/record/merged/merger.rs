@@ -80,6 +80,7 @@ impl Merger {
         let mut total =
             ScenarioRecord::empty(&names.scenario, &names.protocol, names.open, &names.steps);
         total.codec.clone_from(&names.codec);
+        total.codec_elsewhere.clone_from(&names.codec_elsewhere);
         total.late_after = names.late_after;
         total.retries = names.retries.then(Retries::default);
         total.targets = names.targets.iter().map(TargetRecord::empty).collect();

@@ -35,7 +35,8 @@ pub(super) enum Parted {
     /// The library ends the connection where a field is malformed or data come before a head, which RFC 9113 has
     /// end the stream (section 8.1.1), and where something comes on a stream that is over, which it may (5.1).
     EndsMore,
-    /// The library looks at what it has of a block that is not whole, and takes none that depends on itself.
+    /// The library looks at what it has of a block that is not whole and takes each piece for one, and none that
+    /// depends on itself.
     AmidBlock,
     /// The library takes what RFC 9113 does not allow: pseudo-fields of requests, and any in trailers (section 8.3), a
     /// head on a stream of nobody (5.1), a push on one that is over (8.4).
@@ -327,6 +328,7 @@ fn why(header: Header, (ours, theirs): (&State, &State), amid: bool) -> Option<P
     let is_message = matches!(header.kind, HEADERS | CONTINUATION | DATA | WINDOW_UPDATE);
     match (is_bad(ours), is_bad(theirs)) {
         _ if amid => Some(Parted::AmidBlock),
+        (true, false) if header.kind == CONTINUATION => Some(Parted::AmidBlock),
         (false, true) if header.kind == PRIORITY => Some(Parted::EndsMore),
         (false, true) if is_message && seen.is_some_and(is_over) => Some(Parted::EndsMore),
         (true, false) if header.kind == HEADERS && seen.is_none() => Some(Parted::TakesMore),

@@ -4,6 +4,10 @@
 #   docker build --tag loadgen:local .
 #   docker run --rm loadgen:local run --scenario hello_high
 #
+# or of the static binary that `just dist` has left in target/dist:
+#
+#   docker build --tag loadgen:local --file Dockerfile --target dist target/dist
+#
 # Needs BuildKit, for the cache mounts. Both images are pinned by tag and by digest, which is that
 # of the index of all platforms. They are of one Debian release: the binary needs the C library that
 # it was linked against.
@@ -19,7 +23,7 @@ RUN --mount=type=cache,id=loadgen-registry,target=/usr/local/cargo/registry,shar
     && install -D --mode=0755 target/release/loadgen /out/loadgen
 
 # The C library, libgcc and the certificates of authorities; no shell, no package manager.
-FROM gcr.io/distroless/cc-debian12:nonroot@sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f
+FROM gcr.io/distroless/cc-debian12:nonroot@sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f AS base
 ARG VERSION=unknown
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="loadgen" \
@@ -30,9 +34,15 @@ LABEL org.opencontainers.image.title="loadgen" \
       org.opencontainers.image.revision="${REVISION}" \
       org.opencontainers.image.base.name="gcr.io/distroless/cc-debian12:nonroot"
 COPY LICENSE /usr/share/doc/loadgen/LICENSE
-COPY --from=build /out/loadgen /usr/local/bin/loadgen
 # `nonroot` by its number, so that it can be checked without looking into the image.
 USER 65532:65532
 EXPOSE 50051 8080
 ENTRYPOINT ["/usr/local/bin/loadgen"]
 CMD ["--help"]
+
+# Its context is target/dist.
+FROM base AS dist
+COPY loadgen /usr/local/bin/loadgen
+
+FROM base
+COPY --from=build /out/loadgen /usr/local/bin/loadgen

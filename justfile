@@ -188,6 +188,10 @@ compare-calibration pairs="1" splits="200":
     cargo build --release
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/compare_calibration.py {{ pairs }} {{ splits }}
 
+# A static binary (musl, x86-64) and a wheel of it, into target/dist, and an image where Docker is; all are tried
+dist:
+    .ci/dist
+
 # Everything CI checks
 ci:
     .ci/run

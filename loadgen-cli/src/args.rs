@@ -54,9 +54,11 @@ pub(crate) use self::values::TagList;
     arg_required_else_help = true,
     max_term_width = 100
 )]
-#[command(after_help = "Start here:  loadgen run --scenario hello_high\n\
+#[command(
+    after_help = "Start here:  loadgen run --scenario hello_high --duration 5s\n\
     Exit codes:  0 pass, 1 error, 2 usage, 99 threshold failed, 100 invalid run (--strict),\n             \
-    101 unreachable, 102 setup failed, 104 bad scenario, 105 stopped by a signal")]
+    101 unreachable, 102 setup failed, 104 bad scenario, 105 stopped by a signal"
+)]
 pub(crate) struct Args {
     /// What to do.
     #[command(subcommand)]

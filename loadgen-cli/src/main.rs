@@ -31,6 +31,7 @@ mod sinks;
 mod suite;
 mod terminal;
 mod trace;
+mod trying;
 mod ui;
 mod visit;
 

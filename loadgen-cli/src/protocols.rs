@@ -22,6 +22,8 @@ pub(crate) const ALL: [&Spoken; 4] = [
             default_port: 50051,
         },
         server: &servers::GRPC,
+        trial: "hello_high",
+        own: "grpc localhost:50051 list",
     },
     &Spoken {
         protocol: Protocol::Websocket,
@@ -36,6 +38,8 @@ pub(crate) const ALL: [&Spoken; 4] = [
             default_port: 8080,
         },
         server: &servers::WEBSOCKET,
+        trial: "echo_stress",
+        own: "websocket ws://localhost:8080/ --send hello -c 50 -d 10s",
     },
     &Spoken {
         protocol: Protocol::Http,
@@ -50,6 +54,8 @@ pub(crate) const ALL: [&Spoken; 4] = [
             default_port: 8081,
         },
         server: &servers::HTTP,
+        trial: "http_hello_high",
+        own: "http http://localhost:8080/ -c 50 -d 10s",
     },
     &Spoken {
         protocol: Protocol::Tcp,
@@ -64,6 +70,8 @@ pub(crate) const ALL: [&Spoken; 4] = [
             default_port: 9001,
         },
         server: &servers::TCP,
+        trial: "tcp_echo_high",
+        own: "tcp localhost:6379 --send 'PING\\r\\n' --until '\\r\\n' -c 50 -d 10s",
     },
 ];
 
@@ -86,6 +94,10 @@ pub(crate) struct Spoken {
     pub(crate) variables: Variables,
     /// The reference server that answers it.
     pub(crate) server: &'static Server,
+    /// The shipped scenario to begin with, which no other protocol has.
+    pub(crate) trial: &'static str,
+    /// Arguments to go on with, at a service of one's own.
+    pub(crate) own: &'static str,
 }
 
 /// What the environment calls an address.

@@ -111,6 +111,12 @@ pub(crate) fn note(line: impl fmt::Display) {
     });
 }
 
+/// Prints a command on a line of its own, as `note` does. A terminal may wrap it, which leaves it whole for whoever
+/// copies it.
+pub(crate) fn command(command: &str) {
+    stderr::line(format!("  {}", shown(command)));
+}
+
 /// Each line of a text in so many columns.
 fn fitted(text: &str, columns: usize) -> String {
     let lines = text

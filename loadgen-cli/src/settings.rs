@@ -25,6 +25,7 @@ use loadgen_core::units::format_duration;
 use self::sinks::SinkSettings;
 use crate::args::{RunArgs, TargetFlags, WhatArgs};
 use crate::output::Spec;
+use crate::protocols::{self, Spoken};
 
 pub(crate) use self::env::EnvError;
 pub(crate) use self::error::SettingsError;
@@ -141,6 +142,15 @@ impl RunSettings {
     /// How many exchanges are shown in full.
     pub(crate) fn traced(&self) -> Option<usize> {
         self.trace
+    }
+
+    /// The first protocol of a run that goes to the embedded backend alone: nobody named a target, nor servers of
+    /// the suite.
+    pub(crate) fn only_embedded(&self) -> Option<&'static Spoken> {
+        let mut scenarios = self.plan.scenarios.iter();
+        let is_aimed = scenarios.any(|it| !it.targets.is_empty() || !it.target_backends.is_empty());
+        let first = self.embedded.first().filter(|_| !is_aimed)?;
+        protocols::of(*first)
     }
 
     /// Fills in the embedded backend's address for a protocol where no target is set.

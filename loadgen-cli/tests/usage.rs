@@ -172,11 +172,35 @@ fn a_limit_of_open_files_that_is_too_low_is_said_before_the_run() {
 }
 
 #[test]
-fn run_alone_lists_what_there_is() {
-    let said = say(&["run"]);
-    assert_eq!(said.code, Some(2), "{said:?}");
-    assert!(said.stderr.contains("--scenario NAME"), "{said:?}");
-    assert!(said.stdout.contains("hello_high"), "{said:?}");
+fn run_alone_has_a_line_to_try() {
+    for (flags, scenario) in [
+        (&["run"][..], "hello_high"),
+        (&["run", "--protocol", "websocket"], "echo_stress"),
+    ] {
+        let said = say(flags);
+        let line = format!(
+            "; try:\n  {} run --scenario {scenario} -d 5s\n",
+            env!("CARGO_BIN_EXE_loadgen")
+        );
+        refused(&said, 2, &["error: name a FILE or a --scenario", &line]);
+        assert_eq!(said.stderr.lines().count(), 2, "{said:?}");
+    }
+}
+
+#[test]
+fn run_with_a_target_alone_is_not_sent_elsewhere() {
+    for flags in [
+        ["run", "--target", "http://localhost:1"],
+        ["run", "--tcp-target", "localhost:1"],
+    ] {
+        let said = say(&flags);
+        refused(
+            &said,
+            2,
+            &["error: name a FILE or a --scenario", "need neither"],
+        );
+        assert!(!said.stderr.contains("try"), "{said:?}");
+    }
 }
 
 /// The shape of the file that the original framework read.
@@ -196,8 +220,11 @@ fn a_protocol_alone_runs_the_test_config_of_the_folder() {
             .into()
     };
     let said = run(&["--target", "both"]);
-    assert_eq!(said.code, Some(2), "{said:?}");
-    assert!(said.stdout.contains("hello_high"), "{said:?}");
+    refused(
+        &said,
+        2,
+        &["no test-config.json", "run --scenario hello_high"],
+    );
 
     fs::write(folder.path().join("test-config.json"), ORIGINAL).expect("a file");
     let notice = "running test-config.json of this folder";

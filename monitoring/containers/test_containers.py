@@ -221,8 +221,9 @@ class Image(unittest.TestCase):
 
     def test_bases_are_pinned(self):
         bases = self.instructions("FROM")
-        self.assertEqual(len(bases), 2)
-        for base in bases:
+        # Two images are made of one stage: with what is built there, and with what `just dist` has built.
+        self.assertEqual(bases[2:], ["base AS dist", "base"])
+        for base in bases[:2]:
             self.assertRegex(base, r"^\S+:[\w.-]+@sha256:[0-9a-f]{64}( AS \w+)?$")
             self.assertNotIn(":latest", base)
 
@@ -236,6 +237,7 @@ class Image(unittest.TestCase):
     def test_compose_names_what_is_in_it(self):
         (binary,) = json.loads(self.instructions("ENTRYPOINT")[0])
         self.assertIn(f"--from=build /out/loadgen {binary}", self.instructions("COPY"))
+        self.assertIn(f"loadgen {binary}", self.instructions("COPY"))
         exposed = {int(port) for port in self.instructions("EXPOSE")[0].split()}
         published = set()
         for service in model(BASE)["services"].values():
@@ -249,6 +251,11 @@ class Image(unittest.TestCase):
         tops = {path.split("/")[0] for path in self.context}
         self.assertLessEqual({"Cargo.toml", "Cargo.lock", "LICENSE", "loadgen-cli"}, tops)
         self.assertEqual(tops & {".git", "target", "docs", "monitoring", "tests"}, set())
+
+    def test_dist_leaves_what_its_image_copies(self):
+        copied = {copy.split()[0] for copy in self.instructions("COPY") if not copy.startswith("--from=")}
+        left = set(re.findall(r'"\$dist/([A-Za-z]+)"', (ROOT / ".ci/dist").read_text()))
+        self.assertEqual(copied - {"."}, left)
 
     def test_context_builds(self):
         """The Dockerfile's own cargo command in a folder that has what the image's build has."""

@@ -77,6 +77,7 @@ async function steered(page) {
     await rate.fill("fast");
     await rate.press("Enter");
   });
+  answers.putBack = await rate.inputValue();
   answers.note = await asked(page, async () => {
     await page.getByLabel("Note").fill("<b>a deploy</b>");
     await page.getByLabel("Note").press("Enter");

@@ -127,6 +127,8 @@ class LivePages(unittest.TestCase):
             ("resume", "Done: resume at "),
         ):
             self.assertTrue(answers[name].startswith(begins), answers[name])
+        # What was refused does not stand there as if it were so.
+        self.assertEqual(answers["putBack"], "50/s")
         self.assertEqual(self.shown["steerable"], [True, False])
         self.assertNotIn('id="steer"', self.shown["saved"])
         self.assertTrue(self.document["run"]["stopped"])

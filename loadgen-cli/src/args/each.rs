@@ -20,6 +20,11 @@ impl TargetFlags {
             .map_or(&[], |(_, values)| values.as_slice())
     }
 
+    /// Whether none of the flags was given.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Takes one value more for this protocol.
     pub(crate) fn push(&mut self, protocol: Protocol, value: &str) {
         let value = value.to_owned();

@@ -227,6 +227,12 @@ impl WhatArgs {
         self.file.as_deref().or(self.config.as_deref())
     }
 
+    /// Whether a flag says where to send.
+    pub(crate) fn names_target(&self) -> bool {
+        let is_address = |it: &TargetChoice| matches!(it, TargetChoice::At(_));
+        self.targets.iter().any(is_address) || !self.each_target.is_empty()
+    }
+
     /// The protocol asked for, however it was.
     pub(crate) fn chosen_protocol(&self) -> Option<ProtocolChoice> {
         self.named_protocol().or_else(|| self.protocol_of_schemes())

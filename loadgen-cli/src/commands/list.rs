@@ -64,7 +64,7 @@ fn servers(suite: &Suite, protocol: Option<&str>, columns: Option<usize>) -> Str
 /// The scenarios as aligned columns: name, protocol, load in words, description. Where it is known in how
 /// many columns they are to fit, a long description goes on in further lines, and where too little is left
 /// for that, what is said of a scenario stands below its name.
-pub(crate) fn table(suite: &Suite, protocol: Option<&str>, columns: Option<usize>) -> String {
+fn table(suite: &Suite, protocol: Option<&str>, columns: Option<usize>) -> String {
     let heading = ["NAME", "PROTOCOL", "LOAD", "DESCRIPTION"].map(str::to_owned);
     let spoken = suite.scenarios().iter();
     let spoken = spoken.filter(|it| speaks(it.protocol().as_str(), protocol));

@@ -9,16 +9,15 @@ use loadgen_core::report::{Document, Status};
 use loadgen_core::scenario::Suite;
 
 use super::exit::{Exit, stop_at_once};
-use super::list;
 use super::repeat::carry_out;
-use crate::args::{RunArgs, RunCommand, WhatArgs};
+use crate::args::{ProtocolChoice, RunArgs, RunCommand, WhatArgs};
 use crate::error::Error;
 use crate::run::Ran;
-use crate::screen;
+use crate::screen::{self, Screen};
 use crate::settings::RunSettings;
 use crate::signals::{Early, Listener};
 use crate::suite::{self, LoadError};
-use crate::{output, terminal};
+use crate::{protocols, trying};
 
 /// Runs scenarios and judges the results.
 ///
@@ -38,12 +37,20 @@ pub(crate) fn run(command: &RunCommand) -> Result<Exit, Error> {
         ));
     }
     let signals = Listener::install(Early::Ends, stop_at_once)?;
-    let suite = load(what, config)?;
     if what.scenarios.is_empty() && config.is_none() {
-        return say_what_there_is(what, &suite);
+        return Ok(nothing_chosen(what));
     }
+    let suite = load(what, config)?;
     let settings = RunSettings::resolve(what, args, &suite, variable, cores())?;
-    carry_out(settings, args, *repeat, &signals)
+    let is_trial = config.is_none() && repeat.is_none() && !args.json;
+    let tried = settings.only_embedded().filter(|_| is_trial);
+    let exit = carry_out(settings, args, *repeat, &signals)?;
+    let screen = Screen::stderr(args.quiet);
+    if let Some(row) = tried.filter(|_| exit == Exit::Pass && screen.is_terminal()) {
+        screen.say("\nNext, a service of yours:");
+        screen::command(&trying::next(row));
+    }
+    Ok(exit)
 }
 
 /// A variable of the environment.
@@ -77,21 +84,29 @@ fn load(what: &WhatArgs, config: Option<&Path>) -> Result<Suite, LoadError> {
     })
 }
 
-/// Nothing was chosen.
-fn say_what_there_is(what: &WhatArgs, suite: &Suite) -> Result<Exit, Error> {
+/// Nothing was chosen: says what could be.
+fn nothing_chosen(what: &WhatArgs) -> Exit {
     let protocol = what.chosen_protocol();
-    let found_none = if protocol.is_some() {
-        format!("; there is no {ORIGINAL_CONFIG} in this folder")
-    } else {
-        String::new()
+    let found_none = match protocol {
+        Some(_) => format!(", there is no {ORIGINAL_CONFIG} in this folder"),
+        None => String::new(),
     };
-    screen::note(format_args!(
-        "error: say what to run: `loadgen run FILE` or `--scenario NAME`{found_none}"
-    ));
-    let protocol = protocol.unwrap_or_default().word();
-    let columns = terminal::known_columns_of_stdout();
-    output::print(&list::table(suite, protocol, columns))?;
-    Ok(Exit::Usage)
+    let row = match protocol {
+        Some(ProtocolChoice::Only(protocol)) => protocols::of(protocol),
+        Some(ProtocolChoice::All) | None => None,
+    };
+    let expected = format!("error: name a FILE or a --scenario{found_none}");
+    // What is to be tried first goes to the embedded backend.
+    match what.names_target() {
+        true => screen::note(format_args!(
+            "{expected}; `loadgen grpc`, `websocket`, `http` and `tcp` need neither"
+        )),
+        false => {
+            screen::note(format_args!("{expected}; try:"));
+            screen::command(&trying::first(row.unwrap_or(protocols::ALL[0])));
+        }
+    }
+    Exit::Usage
 }
 
 /// The configuration of the framework that this one follows.

@@ -133,6 +133,23 @@ impl Histogram {
         self.counts.as_ref().is_some_and(|it| !it.is_empty())
     }
 
+    /// What each bucket with samples counts as, rising, and how many it has. `iter_recorded` of the library has the
+    /// same in twice the time: it looks at all buckets below the least sample, too.
+    pub(in crate::record) fn counted(&self) -> impl Iterator<Item = (Nanos, u64)> {
+        let digits = self.digits;
+        let places = match &self.counts {
+            Some(counts) if !counts.is_empty() => {
+                digits.index(counts.min())..digits.index(counts.max()) + 1
+            }
+            _ => 0..0,
+        };
+        places.filter_map(move |place| {
+            let value = digits.middle(place);
+            let count = self.count_at(value);
+            (count > 0).then_some((value, count))
+        })
+    }
+
     /// Forgets all samples and keeps the memory.
     pub fn reset(&mut self) {
         if let Some(counts) = self.counts.as_mut().filter(|it| !it.is_empty()) {
@@ -169,9 +186,7 @@ impl From<&Counts> for Histogram {
 /// HdrHistogram's encoding, version 2: as text deflated and in base64, as bytes plain. Nothing is lost.
 impl Serialize for Histogram {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let steps = self.iter_recorded();
-        let counts = steps.map(|step| (step.value_iterated_to(), step.count_at_value()));
-        stored::write(self.digits, counts, serializer)
+        stored::write(self.digits, self.counted(), serializer)
     }
 }
 

@@ -49,8 +49,13 @@ impl Samples for Histogram {
     }
 
     fn mean(&self) -> f64 {
-        // What is above an hour, and a sum's last digit, must not lead out of the samples' range.
-        Counts::mean(self).clamp(self.least() as f64, self.largest() as f64)
+        let counted = self.counted();
+        let sum: u128 = counted
+            .map(|(value, count)| u128::from(value) * u128::from(count))
+            .sum();
+        let mean = sum as f64 / Samples::len(self).max(1) as f64;
+        // What is above an hour, and the last digit, must not lead out of the samples' range.
+        mean.clamp(self.least() as f64, self.largest() as f64)
     }
 
     fn at(&self, quantile: f64) -> Nanos {

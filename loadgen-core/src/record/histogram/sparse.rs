@@ -20,31 +20,16 @@ impl Sparse {
     /// The same samples as `histogram`.
     #[must_use]
     pub fn of(histogram: &Histogram) -> Self {
-        if histogram.is_empty() {
-            return Self::default();
-        }
-        let steps = histogram.iter_recorded();
-        Self::pack(steps.map(|step| {
-            let value = histogram.median_equivalent(step.value_iterated_to());
-            (value, step.count_at_value())
-        }))
+        Self::pack(histogram.counted())
     }
 
     /// The same samples, their values to two digits (1 in 128 or closer): a fraction of the memory where
     /// hundreds of these are kept.
     #[must_use]
     pub fn coarse(histogram: &Histogram) -> Self {
-        if histogram.is_empty() {
-            return Self::default();
-        }
-        let steps = histogram.iter_recorded();
-        let mut counts = steps
-            .map(|step| {
-                (
-                    Self::coarse_value(step.value_iterated_to()),
-                    step.count_at_value(),
-                )
-            })
+        let counted = histogram.counted();
+        let mut counts = counted
+            .map(|(value, count)| (Self::coarse_value(value), count))
             .peekable();
         Self::pack(std::iter::from_fn(|| {
             let (value, mut count) = counts.next()?;

@@ -13,6 +13,20 @@ fn fill(values: &[u64]) -> Histogram {
 
 proptest! {
     #[test]
+    fn buckets_are_counted_as_the_library_counts_them(
+        values in prop::collection::vec(prop_oneof![0_u64..5_000, 0..2 * HIGHEST_NS], 0..200),
+        is_coarse in any::<bool>(),
+    ) {
+        let mut histogram = if is_coarse { new_coarse_histogram() } else { new_histogram() };
+        for value in values {
+            histogram.saturating_record(value);
+        }
+        let steps = histogram.iter_recorded();
+        let steps = steps.map(|it| (histogram.median_equivalent(it.value_iterated_to()), it.count_at_value()));
+        prop_assert_eq!(histogram.counted().collect::<Vec<_>>(), steps.collect::<Vec<_>>());
+    }
+
+    #[test]
     fn coarse_values_are_close_and_none_is_lost(values in prop::collection::vec(1..HIGHEST_NS, 1..200)) {
         let histogram = fill(&values);
         let (fine, coarse) = (Sparse::of(&histogram), Sparse::coarse(&histogram));

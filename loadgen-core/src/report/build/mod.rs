@@ -94,7 +94,7 @@ pub fn build(record: &RunRecord, context: Context) -> Document {
 
 /// Makes the document of a run that has come so far. Of the series of each scenario it has the points from this
 /// place on: who was told the others has them. What takes a look at all of them is left out, the confidence of
-/// percentiles.
+/// percentiles, and so are samples that no chart of a page is drawn from.
 #[cfg(feature = "page")]
 pub(crate) fn build_so_far(record: &RunRecord, context: Context, from: &[usize]) -> Document {
     of(record, context, Some(from))
@@ -142,7 +142,7 @@ fn of(record: &RunRecord, mut context: Context, from: Option<&[usize]>) -> Docum
     let mut document = Document {
         schema: SchemaVersion::V1,
         verdict,
-        total: run::total(record, on_tags),
+        total: run::total(record, on_tags, from.is_none()),
         run: Run {
             id: context.run_id,
             started_at: timestamp(record.started_at),

@@ -1,5 +1,6 @@
 //! What the document says of the run as a whole: how the generator fared, and the sums.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::super::document::{
@@ -7,11 +8,11 @@ use super::super::document::{
 };
 use super::super::worker_load::WorkerLoad;
 use super::per_second;
-use super::scenario::{backends, connections, outcomes};
+use super::scenario::{backends, connections, outcomes, with_samples};
 use crate::clock::{Nanos, nanos};
 use crate::record::{
     ByteCount, ConnectionRecord, GeneratorRecord, Histogram, Ledger, RunRecord, ScenarioRecord,
-    Sparse, new_histogram,
+    new_histogram,
 };
 
 /// How the generator itself fared.
@@ -44,7 +45,7 @@ pub(super) fn generator(record: &GeneratorRecord, measured: Duration) -> Generat
 }
 
 /// Sums over the scenarios, and what became of the conditions on tags.
-pub(super) fn total(record: &RunRecord, thresholds: Vec<ThresholdResult>) -> Total {
+pub(super) fn total(record: &RunRecord, thresholds: Vec<ThresholdResult>, is_kept: bool) -> Total {
     let mut ledger = Ledger::default();
     let mut bytes = ByteCount::default();
     let mut outcomes_by_key = outcomes(&[]);
@@ -58,12 +59,15 @@ pub(super) fn total(record: &RunRecord, thresholds: Vec<ThresholdResult>) -> Tot
         }
         all_connections.merge(&scenario.connections);
     }
-    let merged = |of: fn(&ScenarioRecord) -> &Histogram| {
-        let mut all = new_histogram();
-        for scenario in &record.scenarios {
-            all.add(of(scenario));
+    let merged = |of: fn(&ScenarioRecord) -> &Histogram| match &*record.scenarios {
+        [only] => Cow::Borrowed(of(only)),
+        several => {
+            let mut all = new_histogram();
+            for scenario in several {
+                all.add(of(scenario));
+            }
+            Cow::Owned(all)
         }
-        all
     };
     let youngest = |of: fn(&ScenarioRecord) -> Option<Nanos>| {
         let scenarios = record.scenarios.iter();
@@ -75,12 +79,18 @@ pub(super) fn total(record: &RunRecord, thresholds: Vec<ThresholdResult>) -> Tot
         ledger,
         unanswered: record.scenarios.iter().map(|it| it.unanswered).sum(),
         throughput_per_s: per_second(ledger.completed, record.elapsed),
-        response_time_us: Statistics::of(&response_time)
-            .with_lower_bounds(&response_time, youngest(|it| it.youngest_unanswered))
-            .with_samples(Sparse::of(&response_time)),
-        service_time_us: Statistics::of(&service_time)
-            .with_lower_bounds(&service_time, youngest(|it| it.youngest_cut_off))
-            .with_samples(Sparse::of(&service_time)),
+        response_time_us: with_samples(
+            Statistics::of(&*response_time)
+                .with_lower_bounds(&response_time, youngest(|it| it.youngest_unanswered)),
+            &response_time,
+            is_kept,
+        ),
+        service_time_us: with_samples(
+            Statistics::of(&*service_time)
+                .with_lower_bounds(&service_time, youngest(|it| it.youngest_cut_off)),
+            &service_time,
+            is_kept,
+        ),
         outcomes: outcomes_by_key,
         bytes,
         connections: connections(&all_connections),

@@ -18,7 +18,7 @@ use crate::record::{
 use crate::workload::{FileChange, MessageFault, SampleKind, Standing};
 
 /// A scenario's part, its conditions and expectations judged. Where it has the points of its series from a place
-/// on only, nothing is told that takes all of them.
+/// on only, nothing is told that takes all of them, and samples are those that charts are drawn from.
 pub(super) fn scenario(
     record: &ScenarioRecord,
     thresholds: Vec<ThresholdResult>,
@@ -26,7 +26,7 @@ pub(super) fn scenario(
     from: Option<usize>,
 ) -> Scenario {
     let of_open = |histogram| {
-        let of = || Statistics::of(histogram).with_samples(Sparse::of(histogram));
+        let of = || with_samples(Statistics::of(histogram), histogram, from.is_none());
         record.open.then(of)
     };
     Scenario {
@@ -68,7 +68,9 @@ pub(super) fn scenario(
         connections: connections(&record.connections),
         targets: record.targets.iter().map(target).collect(),
         addresses: addresses(&record.addresses),
-        steps: record.steps.iter().map(|it| step(it, record)).collect(),
+        steps: (record.steps.iter())
+            .map(|it| step(it, record, from.is_none()))
+            .collect(),
         backends: backends(record.all_backends()),
         balanced_by: record.decided_by(),
         failovers: balance::failovers(record),
@@ -213,7 +215,15 @@ fn addresses(records: &[AddressRecord]) -> Vec<Address> {
     records.map(row).collect()
 }
 
-fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
+/// The same figures with the samples that they are of, in a document that is to be kept.
+pub(super) fn with_samples(of: Statistics, samples: &Histogram, is_kept: bool) -> Statistics {
+    match is_kept {
+        true => of.with_samples(Sparse::of(samples)),
+        false => of,
+    }
+}
+
+fn step(record: &StepRecord, scenario: &ScenarioRecord, is_kept: bool) -> Step {
     let elapsed = scenario.elapsed;
     let part = |of: fn(&Parts) -> &Histogram| {
         let parts = record.parts.as_deref();
@@ -239,8 +249,8 @@ fn step(record: &StepRecord, scenario: &ScenarioRecord) -> Step {
         part: record.part,
         apart: record.apart,
         response_time_us: Statistics::of_any(&record.response_time).map(|it| {
-            it.with_lower_bounds(&record.response_time, record.youngest_unanswered)
-                .with_samples(Sparse::of(&record.response_time))
+            let it = it.with_lower_bounds(&record.response_time, record.youngest_unanswered);
+            with_samples(it, &record.response_time, is_kept)
         }),
         service_time_us: Statistics::of_any(&record.service_time)
             .map(|it| it.with_lower_bounds(&record.service_time, record.youngest_cut_off)),

@@ -34,7 +34,7 @@ pub(super) use environment::timestamp;
 pub use environment::{Host, new_run_id};
 pub use event::{Event, Moment};
 pub use point::PointStatistics;
-pub(super) use quantile::{Quantile, SAMPLES_BEYOND};
+pub(super) use quantile::{Quantile, SAMPLES_BEYOND, percentile};
 pub use retries::Retries;
 pub(super) use rounding::{micros, round3, round6};
 pub use scenario::{

@@ -48,7 +48,7 @@ impl Quantile {
 }
 
 /// A percentile in microseconds, unless too few samples lie beyond it.
-pub(super) fn percentile(samples: &impl Samples, quantile: Quantile) -> Option<f64> {
+pub(in crate::report) fn percentile(samples: &impl Samples, quantile: Quantile) -> Option<f64> {
     let is_supported = quantile.is_supported_by(samples.len());
     is_supported.then(|| micros(samples.at(quantile.share())))
 }

@@ -1,11 +1,11 @@
 //! Whether an open model's arrivals started when they should have, and whose fault it is if not.
 
-use super::super::document::Statistics;
+use super::super::document::{Statistics, micros};
 use super::super::phrase::{percent, span};
 use super::pressure::Pressure;
 use super::service::{long_silence, when};
 use super::{Findings, Titled, ratio, span_us};
-use crate::record::{LifePart, ScenarioRecord, StepRecord};
+use crate::record::{LifePart, Samples, ScenarioRecord, StepRecord};
 use crate::units::human::{count, counted};
 
 /// More than this part of the started iterations late, and ten at least: the generator was late.
@@ -40,9 +40,10 @@ pub(super) fn judge(
     };
     let was_late = ledger.late >= LEAST_LATE && ratio(ledger.late, ledger.started) > MOST_LATE;
     // Both may have happened; what made arrivals wait longer is what kept them from starting.
-    let mean = |series| Statistics::of(series).mean.unwrap_or_default();
-    let waited_for_users = ledger.missed() > 0 && without_user(scenario) == ledger.missed()
-        || mean(&scenario.parts.queue_wait) > mean(&scenario.parts.start_lag);
+    let waited_for_users = missed
+        && (ledger.missed() > 0 && without_user(scenario) == ledger.missed()
+            || Samples::mean(&scenario.parts.queue_wait)
+                > Samples::mean(&scenario.parts.start_lag));
     if missed && was_late && !waited_for_users {
         let lag = Statistics::of(&scenario.parts.start_lag);
         let worst = match (lag.p99, lag.max) {
@@ -67,7 +68,7 @@ pub(super) fn judge(
             let sentence = format!("{}: the generator was late for some", started());
             findings.warnings.push(sentence);
         }
-        warn_of_busy_users(scenario, missed && waited_for_users, in_time, findings);
+        warn_of_busy_users(scenario, waited_for_users, in_time, findings);
         warn_of_others(scenario, is_cut_off, findings);
     }
 }
@@ -133,7 +134,7 @@ fn warn_of_busy_users(scenario: &Titled<'_>, missed: bool, in_time: f64, finding
     let long = waits.len().saturating_sub(short);
     let share = ratio(long, waits.len());
     if share > MOST_WAITING {
-        let longest = Statistics::of(waits).max.unwrap_or_default();
+        let longest = micros(waits.largest());
         troubles.push(format!(
             "{} of the {} that started ({}) waited over {} for a free user, up to {} (which is in \
              the response time, as a client would have felt it)",

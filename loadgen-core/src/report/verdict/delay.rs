@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 
-use super::super::document::Statistics;
+use super::super::document::{Quantile, percentile};
 use super::super::phrase::{percent, span};
 use super::alike::{self, Alike};
 use super::{Findings, Kind, Titled, ratio, span_us};
@@ -52,23 +52,23 @@ impl Delayed {
     }
 }
 
-/// The percentiles of a series: the name, which share of the times is above, and the figure where it is
-/// given.
-fn percentiles(times: &Statistics) -> [(&'static str, f64, Option<f64>); 6] {
+/// The percentiles of a series: the name, which share of the times is above, and the figure in microseconds where it
+/// is given.
+fn percentiles(times: &Histogram) -> [(&'static str, f64, Option<f64>); 6] {
     [
-        ("p50", 0.5, times.p50),
-        ("p90", 0.1, times.p90),
-        ("p95", 0.05, times.p95),
-        ("p99", 0.01, times.p99),
-        ("p99.9", 0.001, times.p999),
-        ("p99.99", 0.0001, times.p9999),
+        ("p50", 0.5, Quantile::P50),
+        ("p90", 0.1, Quantile::P90),
+        ("p95", 0.05, Quantile::P95),
+        ("p99", 0.01, Quantile::P99),
+        ("p99.9", 0.001, Quantile::P999),
+        ("p99.99", 0.0001, Quantile::P9999),
     ]
+    .map(|(name, above, quantile)| (name, above, percentile(times, quantile)))
 }
 
 /// Those that are given of a series and notably delayed.
 fn notable(seen: &Histogram, undelayed: &Histogram) -> Vec<Delayed> {
-    let (seen, without) = (Statistics::of(seen), Statistics::of(undelayed));
-    let pairs = percentiles(&seen).into_iter().zip(percentiles(&without));
+    let pairs = percentiles(seen).into_iter().zip(percentiles(undelayed));
     pairs
         .filter_map(|((name, above, seen), (_, _, without))| {
             Some(Delayed {
@@ -208,7 +208,7 @@ fn too_long(
     said_of: f64,
 ) -> Option<Alike> {
     let share = ratio(in_doubt, times.len());
-    let (from, above, _) = percentiles(&Statistics::of(times))
+    let (from, above, _) = percentiles(times)
         .into_iter()
         .find(|(_, above, figure)| figure.is_some() && share > above * NOTABLE_PART)?;
     (above > said_of).then(|| Alike {

@@ -182,15 +182,15 @@ fn what_comes_of_a_connection_that_closes(answer: &[u8]) {
     assert!(!why.is_empty());
 }
 
-/// All of these tests, where our own codec speaks unless something else is said.
+/// All of these tests, where the library speaks unless something else is said.
 #[test]
-fn whatever_is_tested_with_our_own_codec() {
+fn whatever_is_tested_with_the_library() {
     if std::env::var(CODEC).is_ok() {
         return;
     }
     let tests = std::env::current_exe().expect("it is running");
     let tested = std::process::Command::new(tests)
-        .env(CODEC, "own")
+        .env(CODEC, "h2")
         .arg("--quiet")
         .output()
         .expect("it is there");

@@ -48,7 +48,7 @@ object! {
         /// given.
         "streams_per_connection" streams_per_connection: Streams,
         /// Who speaks HTTP/2 (gRPC): loadgen's `own` code where it makes all of the scenario's calls, or the library
-        /// `h2`. `h2` unless given.
+        /// `h2`. `own` unless given.
         "codec" codec: RawCodec,
         /// How long a user keeps its connections (WebSocket, HTTP/1.1, TCP): `user` unless given. gRPC's users
         /// share `connections` unless given.

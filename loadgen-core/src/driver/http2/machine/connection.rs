@@ -121,17 +121,24 @@ impl Client {
 
     /// The server sends nothing more.
     pub(crate) fn closed(&mut self) {
-        if self.pending.is_empty() {
+        if self.pending.is_empty() || self.broken().is_some() {
             return self.ended();
         }
         let text = "bytes remaining on stream".to_owned();
         self.broke(io::ErrorKind::Other, Some(text));
     }
 
+    /// Why it broke, where that is known already: a write may hear of it, and what is read afterwards ends as if nothing
+    /// had happened.
+    fn broken(&self) -> Option<Fault> {
+        let fault = self.good_bye.fault.as_ref();
+        fault.filter(|it| matches!(it, Fault::Broken(..))).cloned()
+    }
+
     /// Nobody moves its bytes any more.
     pub(crate) fn ended(&mut self) {
         self.out.clear();
-        self.end(&Fault::Closed("stream"));
+        self.end(&self.broken().unwrap_or(Fault::Closed("stream")));
         let fault = &mut self.good_bye.fault;
         fault.get_or_insert(Fault::Closed("connection"));
     }

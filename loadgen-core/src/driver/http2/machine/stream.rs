@@ -115,8 +115,8 @@ impl Stream {
     }
 }
 
-/// A connection keeps so much room for data that nobody has.
-const MOST_SPARE_BYTES: usize = 256 << 10;
+/// A connection keeps so much room for data that nobody has. There may be tens of thousands of them.
+const MOST_SPARE_BYTES: usize = 16 << 10;
 
 /// The room for data that no stream has.
 #[derive(Debug, Default)]

@@ -107,9 +107,9 @@ impl GrpcPlan {
 pub enum Codec {
     /// loadgen's own code, where all calls of a scenario are such as it makes: unary ones that compress nothing and
     /// whose metadata are not templated. The library makes the others.
+    #[default]
     Own,
     /// The library `h2`.
-    #[default]
     H2,
 }
 

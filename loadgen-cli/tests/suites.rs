@@ -135,3 +135,24 @@ fn a_file_that_is_included_is_named_where_it_is_wrong() {
     let told = format!("{}: line 1, column 1: ", path(&folder, "b.json"));
     assert!(said.stderr.contains(&told), "{said:?}");
 }
+
+/// What was asked for and is not had is said, with the call that stands in the way.
+#[test]
+fn a_codec_that_does_not_make_all_calls_says_so() {
+    let suite = r#"{ "scenarios": [{
+        "name": "odd",
+        "load": { "closed": { "users": 1, "iterations": 5 } },
+        "steps": [
+            { "name": "hello", "grpc": { "method": "loadgen.v1.Greeter/Hello" } },
+            { "name": "packed", "grpc": { "method": "loadgen.v1.Greeter/Hello", "compression": "gzip" } }
+        ]
+    }] }"#;
+    let folder = folder(&[("odd.json", suite)]);
+    let file = path(&folder, "odd.json");
+    let said = say(&["run", &file, "--codec", "own", "--json"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let document: Value = serde_json::from_str(&said.stdout).expect("JSON");
+    assert_eq!(document["scenarios"][0]["codec"], "h2");
+    let notice = "odd: `codec` is `h2` for all calls: `own` does not make the call of `steps[1].grpc`: it compresses";
+    assert!(said.stderr.contains(notice), "{said:?}");
+}

@@ -237,6 +237,12 @@ pub fn workers(plan: &Plan, options: &Options) -> usize {
     crate::engine::workers(options, specs.iter())
 }
 
+/// Who speaks for the steps that go elsewhere.
+fn speak_elsewhere(spec: &mut ScenarioSpec, guests: &Guests<'_>) {
+    spec.codec_elsewhere = guests.codec();
+    spec.notices.extend(guests.notices());
+}
+
 fn add(
     run: Run,
     scenario: &ScenarioPlan,
@@ -254,6 +260,9 @@ fn add(
             learn_all(&spec.secrets, factory.secrets());
             spec.lookouts = both(factory.lookouts(), guests.lookouts());
             spec.most_iterations = factory.most_iterations();
+            spec.codec = Some(factory.codec().to_string());
+            spec.notices.extend(factory.codec_notice());
+            speak_elsewhere(&mut spec, guests);
             run.scenario(spec, move |context| factory.workload(context))
         }
         #[cfg(feature = "tcp")]
@@ -265,6 +274,7 @@ fn add(
             learn_all(&spec.secrets, factory.secrets());
             spec.lookouts = both(factory.lookouts(), guests.lookouts());
             spec.most_iterations = factory.most_iterations();
+            speak_elsewhere(&mut spec, guests);
             run.scenario(spec, move |context| factory.workload(context))
         }
         #[cfg(feature = "websocket")]
@@ -276,6 +286,7 @@ fn add(
             learn_all(&spec.secrets, factory.secrets());
             spec.lookouts = both(factory.lookouts(), guests.lookouts());
             spec.most_iterations = factory.most_iterations();
+            speak_elsewhere(&mut spec, guests);
             run.scenario(spec, move |context| factory.workload(context))
         }
         #[cfg(feature = "http")]
@@ -287,6 +298,7 @@ fn add(
             learn_all(&spec.secrets, factory.secrets());
             spec.lookouts = both(factory.lookouts(), guests.lookouts());
             spec.most_iterations = factory.most_iterations();
+            speak_elsewhere(&mut spec, guests);
             run.scenario(spec, move |context| factory.workload(context))
         }
         #[cfg(not(all(

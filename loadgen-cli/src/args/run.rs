@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ArgAction;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use loadgen_core::pacer::Pacing;
-use loadgen_core::scenario::{Assignment, Target};
+use loadgen_core::scenario::{Assignment, Codec, Target};
 use loadgen_core::sink::post::Url;
 use loadgen_core::sink::statsd::Prefix;
 use loadgen_core::units::Rate;
@@ -15,7 +15,7 @@ use super::choice::{ProtocolChoice, TargetChoice};
 use super::compare::CompareFlags;
 use super::each::TargetFlags;
 use super::values::{
-    MOST_WORKERS, TagList, assignment, count, duration, output_spec, pacing, prefix, rate,
+    MOST_WORKERS, TagList, assignment, codec, count, duration, output_spec, pacing, prefix, rate,
     scrape_address, seed, statsd, tags, target, ui_address, url,
 };
 use crate::output::Spec;
@@ -157,6 +157,10 @@ pub(crate) struct RunArgs {
     /// How open models wait for what is due: `exact`, asleep, or `busy=TIME`, awake for the last TIME, 1us to 1ms, 50us where none is given. It takes processor time for a start lag of microseconds; nothing changes for closed models
     #[arg(long, value_name = "exact|busy[=TIME]", default_value_t = Pacing::EXACT, value_parser = pacing, help_heading = "Generator")]
     pub(crate) pacing: Pacing,
+
+    /// Who speaks HTTP/2 for gRPC, in place of what scenarios say: loadgen's `own` code, where it makes all calls of a scenario, or the library `h2`
+    #[arg(long, value_name = "own|h2", value_parser = codec, help_heading = "Generator")]
+    pub(crate) codec: Option<Codec>,
 
     /// Print errors only
     #[arg(short, long, help_heading = "Output")]

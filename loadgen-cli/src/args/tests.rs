@@ -64,6 +64,7 @@ fn run(flags: &[&str]) -> Result<RunCommand, String> {
 #[test_case(&["--otlp", ""] => "error: invalid value '' for '--otlp <URL>': expected a URL like `http://HOST:PORT` or `https://HOST/path`"; "an empty URL")]
 #[test_case(&["--graphite", "http://a:65536"] => "error: invalid value 'http://a:65536' for '--graphite <URL>': expected a URL like `http://HOST:PORT` with a port from 1 to 65535"; "a URL's port")]
 #[test_case(&["--pacing", "lazy"] => "error: invalid value 'lazy' for '--pacing <exact|busy[=TIME]>': `lazy` is no pacing; expected `exact`, `busy`, or `busy=TIME` like `busy=50us`"; "no pacing")]
+#[test_case(&["--codec", "h3"] => "error: invalid value 'h3' for '--codec <own|h2>': `h3` is no codec; expected `own` or `h2`"; "no codec")]
 #[test_case(&["--pacing", "busy=2ms"] => "error: invalid value 'busy=2ms' for '--pacing <exact|busy[=TIME]>': busy polling for `2ms` is out of range; expected from 1us to 1ms"; "awake for too long")]
 #[test_case(&["--pacing=busy="] => "error: invalid value 'busy=' for '--pacing <exact|busy[=TIME]>': `` is not a duration; expected a number with a unit (ns, us, ms, s, m or h), such as \"1.5s\", \"100ms\" or \"1m30s\""; "awake for nothing")]
 fn refused(flags: &[&str]) -> String {

@@ -12,7 +12,7 @@ use clap::ValueEnum as _;
 use loadgen_backends::{Code, Delay};
 use loadgen_core::outcome::GrpcCode;
 use loadgen_core::pacer::{Pacing, PacingError};
-use loadgen_core::scenario::{Assignment, AssignmentError, Target};
+use loadgen_core::scenario::{Assignment, AssignmentError, Codec, CodecError, Target};
 use loadgen_core::sink::post::{Url, UrlError};
 use loadgen_core::sink::statsd::{Prefix, PrefixError};
 use loadgen_core::units::{self, Rate};
@@ -183,6 +183,10 @@ fn own_address(text: &str, example: &str) -> Result<String, String> {
 
 pub(super) fn pacing(text: &str) -> Result<Pacing, String> {
     text.parse().map_err(|error: PacingError| error.to_string())
+}
+
+pub(super) fn codec(text: &str) -> Result<Codec, String> {
+    text.parse().map_err(|error: CodecError| error.to_string())
 }
 
 pub(super) fn assignment(text: &str) -> Result<Assignment, String> {

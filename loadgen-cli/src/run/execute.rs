@@ -44,7 +44,9 @@ pub(super) fn execute(
 ) -> Result<RunRecord, RunError> {
     let plan = &settings.plan;
     let Listening { sinks, journal, ui } = listening;
-    let run = sinks.listen(assemble(settings, trace)?, screen);
+    let run = assemble(settings, trace)?;
+    run.notices().iter().for_each(|it| screen.say(it));
+    let run = sinks.listen(run, screen);
     let (run, below) = watched(run, journal, &plan.scenarios, screen);
     let events = Events::wait(plan, fleet, &run.marker()).map_err(RunError::Event)?;
     let grace = plan.scenarios.iter().map(|it| it.graceful_stop).max();

@@ -80,6 +80,7 @@ pub(super) fn overrides(
         duration: args.duration,
         rate: args.rate,
         connections: args.connections.map(narrow),
+        codec: args.codec,
         timeout: args.timeout,
         targets: targets::parse_all(targets.of(protocol))?,
     })

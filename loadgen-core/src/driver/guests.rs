@@ -32,6 +32,8 @@ pub(crate) struct Guests<'a> {
     lookouts: RefCell<Lookouts>,
     left_to_server: RefCell<Vec<String>>,
     is_unreachable: Cell<bool>,
+    codec: RefCell<Option<String>>,
+    notices: RefCell<Vec<String>>,
 }
 
 impl fmt::Debug for Guests<'_> {
@@ -55,6 +57,8 @@ impl<'a> Guests<'a> {
             lookouts: RefCell::default(),
             left_to_server: RefCell::default(),
             is_unreachable: Cell::new(false),
+            codec: RefCell::default(),
+            notices: RefCell::default(),
         }
     }
 
@@ -86,6 +90,16 @@ impl<'a> Guests<'a> {
         self.is_unreachable.get()
     }
 
+    /// Who speaks HTTP/2 where steps call gRPC elsewhere.
+    pub(crate) fn codec(&self) -> Option<String> {
+        self.codec.take()
+    }
+
+    /// What is to be said of it.
+    pub(crate) fn notices(&self) -> Vec<String> {
+        self.notices.take()
+    }
+
     /// Has a driver make its steps ready; `None` where they are looked over only.
     fn guest(&self, host: &Host<'_>, plan: &ScenarioPlan) -> Result<Option<Arc<dyn Guest>>, Wrong> {
         let protocol = plan.protocol();
@@ -93,9 +107,16 @@ impl<'a> Guests<'a> {
         match &plan.protocol {
             #[cfg(feature = "grpc")]
             ProtocolPlan::Grpc(grpc) if self.is_run => {
-                let factory = GrpcFactory::on(plan, grpc, stage)?;
+                let mut factory = GrpcFactory::on(plan, grpc, stage)?;
+                if let Some(interceptor) = self.interceptor {
+                    factory = factory.with_interceptor(Arc::clone(interceptor));
+                }
+                *self.codec.borrow_mut() = Some(factory.codec().to_string());
+                let notice = factory.codec_notice();
+                let notice = notice.map(|it| format!("elsewhere.{protocol}: {it}"));
+                self.notices.borrow_mut().extend(notice);
                 let lookouts = factory.lookouts();
-                self.made(protocol, lookouts, factory, GrpcFactory::with_interceptor)
+                self.made(protocol, lookouts, factory, |factory, _| factory)
             }
             #[cfg(feature = "grpc")]
             ProtocolPlan::Grpc(grpc) => {

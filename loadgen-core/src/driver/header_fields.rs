@@ -83,6 +83,12 @@ impl Fields {
         !self.files.is_empty()
     }
 
+    /// A number that is another one once what is in a file is.
+    #[inline]
+    pub(crate) fn version(&self) -> u64 {
+        self.files.iter().map(|(_, value)| value.renewals()).sum()
+    }
+
     /// Adds those from files, as they are now, marked as what is told to nobody else.
     pub(crate) fn add_files(&self, headers: &mut HeaderMap) {
         for (name, value) in &self.files {

@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::clock::Moment;
@@ -39,6 +40,8 @@ pub(crate) struct Renewed<T, E> {
     files: Vec<Named>,
     make: Box<Make<T, E>>,
     now: Mutex<Arc<T>>,
+    /// How often it was made anew.
+    renewals: AtomicU64,
     seen: Mutex<Seen>,
 }
 
@@ -64,6 +67,7 @@ impl<T, E> Renewed<T, E> {
         let taken = read(&files);
         Ok(Self {
             now: Mutex::new(Arc::new(make(&taken)?)),
+            renewals: AtomicU64::new(0),
             seen: Mutex::new(Seen {
                 settled: taken.clone(),
                 last: taken.clone(),
@@ -77,6 +81,12 @@ impl<T, E> Renewed<T, E> {
     /// What it is now.
     pub(crate) fn now(&self) -> Arc<T> {
         Arc::clone(&lock(&self.now))
+    }
+
+    /// How often it was made anew. What is read behind this is no older.
+    #[inline]
+    pub(crate) fn renewals(&self) -> u64 {
+        self.renewals.load(Ordering::Acquire)
     }
 
     /// Whether there is any file of which it could be made anew.
@@ -111,6 +121,7 @@ impl<T: Send + Sync, E: Refused> Lookout for Renewed<T, E> {
         Look::Changed(match (self.make)(&found) {
             Ok(made) => {
                 *lock(&self.now) = Arc::new(made);
+                self.renewals.fetch_add(1, Ordering::Release);
                 let changes = changed
                     .iter()
                     .map(|it| (at, FileChange::new(it.path.display(), &it.field, None)))
@@ -243,6 +254,7 @@ mod tests {
         pair.write("key", "newer");
         assert_eq!(pair.settle(), [taken("tls.cert"), taken("tls.key")]);
         assert_eq!(*pair.renewed.now(), "newernewer");
+        assert_eq!(pair.renewed.renewals(), 1);
     }
 
     #[test]

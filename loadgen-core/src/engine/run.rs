@@ -106,6 +106,15 @@ impl Run {
         self.scenarios.iter().map(|it| it.spec().names()).collect()
     }
 
+    /// What is to be said of scenarios before they run, each with the scenario's name in front.
+    #[must_use]
+    pub fn notices(&self) -> Vec<String> {
+        let specs = self.scenarios.iter().map(|it| it.spec());
+        let all = specs.flat_map(|spec| spec.notices.iter().map(|it| (&spec.name, it)));
+        all.map(|(name, notice)| format!("{name}: {notice}"))
+            .collect()
+    }
+
     /// What each scenario does not show, in the order they were added: what its plan says, and what was read
     /// from the environment and from files. What is learnt later is in these, too.
     #[must_use]

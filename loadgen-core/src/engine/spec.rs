@@ -91,6 +91,12 @@ pub struct ScenarioSpec {
     pub name: String,
     /// What it speaks, for reports.
     pub protocol: String,
+    /// Who speaks it, where that is a choice, for reports.
+    pub codec: Option<String>,
+    /// The same of steps that go elsewhere.
+    pub codec_elsewhere: Option<String>,
+    /// What is to be said of it before it runs.
+    pub notices: Vec<String>,
     /// How iterations come about.
     pub load: Load,
     /// Wait before anything of it happens.
@@ -168,6 +174,9 @@ impl ScenarioSpec {
             steps: vec![name.clone().into()],
             name,
             protocol: "custom".to_owned(),
+            codec: None,
+            codec_elsewhere: None,
+            notices: Vec::new(),
             load: load.into(),
             start_after: Duration::ZERO,
             warm_up: Duration::ZERO,
@@ -230,6 +239,8 @@ impl ScenarioSpec {
         Names {
             scenario: self.name.clone(),
             protocol: self.protocol.clone(),
+            codec: self.codec.clone(),
+            codec_elsewhere: self.codec_elsewhere.clone(),
             open: matches!(self.load, Load::Open(_)),
             steps: self.steps.clone(),
             counters: self.counters.clone(),

@@ -123,11 +123,15 @@ pub(super) fn write_nothing(into: &mut Vec<u8>, names: &[Names]) -> io::Result<(
         let Names {
             scenario,
             protocol,
+            codec,
+            codec_elsewhere,
             open,
             steps,
             ..
         } = names;
         let mut record = ScenarioRecord::empty(scenario, protocol, *open, steps);
+        record.codec.clone_from(codec);
+        record.codec_elsewhere.clone_from(codec_elsewhere);
         record.late_after = names.late_after;
         Kept {
             record,

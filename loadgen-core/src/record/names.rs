@@ -98,6 +98,10 @@ pub struct Names {
     pub scenario: String,
     /// What it speaks.
     pub protocol: String,
+    /// Who speaks it, where that is a choice.
+    pub codec: Option<String>,
+    /// The same of steps that go elsewhere.
+    pub codec_elsewhere: Option<String>,
     /// Whether its load model is open.
     pub open: bool,
     /// Its steps, pauses left out: those that begin a user's life, those of its iterations, and those that

@@ -45,11 +45,11 @@ pub(crate) use protocol::check_header_name;
 pub(crate) use protocol::check_request_header_name;
 pub(crate) use protocol::tcp::{MAX_REGEX_BYTES, from_hex, regex};
 pub use protocol::{
-    Answer, CircuitBreaker, Compression, ConnectionPer, Endian, GrpcCall, GrpcPlan, GrpcStreamEnd,
-    HealthCheck, HttpBody, HttpPlan, HttpRequest, HttpVersion, LengthPrefix, MessageStream,
-    Payload, PerMessageDeflate, Pick, Protocol, ProtocolPlan, ReplyMark, Retry, RetryThrottling,
-    Spoken, TcpExchange, TcpPayload, TcpPlan, TcpReceive, WebsocketExchange, WebsocketMessages,
-    WebsocketPlan,
+    Answer, CircuitBreaker, Codec, CodecError, Compression, ConnectionPer, Endian, GrpcCall,
+    GrpcPlan, GrpcStreamEnd, HealthCheck, HttpBody, HttpPlan, HttpRequest, HttpVersion,
+    LengthPrefix, MessageStream, Payload, PerMessageDeflate, Pick, Protocol, ProtocolPlan,
+    ReplyMark, Retry, RetryThrottling, Spoken, TcpExchange, TcpPayload, TcpPlan, TcpReceive,
+    WebsocketExchange, WebsocketMessages, WebsocketPlan,
 };
 pub(crate) use reader::json::join;
 pub use reader::problem::{Problem, SuiteError};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::protocol::Codec;
 use super::reader::problem::SuiteError;
 use super::value::target::Target;
 use super::value::{Connections, Iterations, Users};
@@ -21,6 +22,8 @@ pub struct Overrides {
     pub rate: Option<Rate>,
     /// Connections over all workers (gRPC).
     pub connections: Option<u32>,
+    /// Who speaks HTTP/2 (gRPC).
+    pub codec: Option<Codec>,
     /// The longest an iteration may take.
     pub timeout: Option<Duration>,
     /// Where to send, instead of the scenario's own targets.

@@ -7,6 +7,7 @@ mod common;
 mod agents;
 mod bounds;
 mod calls;
+mod codecs;
 mod connect;
 mod describe;
 mod farewell;

@@ -34,6 +34,24 @@ pub(super) struct Call {
     pub(super) method: MethodDescriptor,
 }
 
+impl Call {
+    /// Why our own codec does not make such calls, where that is so. Those that it makes have their message at hand,
+    /// and heads that are the same from call to call but for what is read from files.
+    pub(super) fn not_for_own_codec(&self) -> Option<&'static str> {
+        let (compression, is_constant) = match &self.kind {
+            Kind::Unary(call) => (call.compression, true),
+            Kind::Filled(call) => (call.constant.compression, call.metadata.is_constant()),
+            Kind::Stream(call) if call.shape == Shape::Unary => return Some("it asks for health"),
+            Kind::Stream(_) => return Some("it streams"),
+        };
+        match (compression, is_constant) {
+            (Some(_), _) => Some("it compresses"),
+            (None, false) => Some("its metadata are templated"),
+            (None, true) => None,
+        }
+    }
+}
+
 /// How a call is made.
 #[derive(Debug)]
 pub(super) enum Kind {

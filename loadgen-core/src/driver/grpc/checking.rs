@@ -19,7 +19,7 @@ use super::unary::{self, UnaryCall};
 use crate::driver::http2::{Met, Pool, Wanted};
 use crate::driver::steps::Looks;
 use crate::outcome::{Failure, GrpcCode};
-use crate::scenario::HealthCheck;
+use crate::scenario::{Codec, HealthCheck};
 use crate::units::format_duration;
 use crate::workload::{Iteration, IterationSeed, Observer, Standing, WorkerContext};
 
@@ -182,6 +182,7 @@ pub(super) fn wanted(check: &HealthCheck, connect_timeout: Duration) -> Wanted {
         most_streams: u32::MAX,
         connect_timeout: connect_timeout.min(check.timeout),
         keepalive: None,
+        codec: Codec::H2,
         waits_for_ready: false,
         connect_cap: None,
     }

@@ -90,6 +90,7 @@ impl FilledCall {
             None => constant.framed.clone(),
         };
         Ok(UnaryCall {
+            number: constant.number,
             headers: self.metadata.filled(scope)?,
             identity: constant.identity.clone(),
             framed,

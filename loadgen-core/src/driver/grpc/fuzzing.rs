@@ -19,6 +19,11 @@ pub fn proto_text(data: &[u8]) {
     }
 }
 
+/// What a server says over HTTP/2, to our own codec: in whatever pieces, it comes to the same.
+pub fn http2_answers(data: &[u8]) {
+    crate::driver::http2::fuzzing::read(data);
+}
+
 /// A server's answer to a question by reflection, used or refused in a sentence.
 pub fn reflection_answer(data: &[u8]) {
     match pool_of(data) {

@@ -69,6 +69,11 @@ impl Metadata {
         }
     }
 
+    /// Whether nothing of them is templated.
+    pub(super) fn is_constant(&self) -> bool {
+        self.templates.is_empty()
+    }
+
     /// The headers as they are at the moment.
     ///
     /// # Errors

@@ -64,7 +64,7 @@ use crate::driver::intercept::Interceptor;
 use crate::driver::steps::{Lives, Session, Stage};
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
-use crate::scenario::{GrpcPlan, ScenarioPlan};
+use crate::scenario::{Codec, GrpcPlan, ScenarioPlan};
 use crate::secrets::Secrets;
 use crate::workload::{Iteration, Levels, Lookouts, PrepareError, UserId, WorkerContext, Workload};
 
@@ -172,11 +172,34 @@ impl GrpcFactory {
         self.prepared.life.secrets()
     }
 
+    /// Who speaks HTTP/2 for its calls: [`Codec::Own`] where the plan says so, all of the scenario's calls are such
+    /// as that makes, and nobody intercepts them.
+    #[must_use]
+    pub fn codec(&self) -> Codec {
+        match self.interceptor {
+            Some(_) => Codec::H2,
+            None => self.prepared.wanted.codec,
+        }
+    }
+
+    /// Why [`Codec::Own`] does not speak although the plan asks for it.
+    #[must_use]
+    pub fn codec_notice(&self) -> Option<String> {
+        let prepared = &self.prepared;
+        let why = match (&prepared.not_own, &self.interceptor) {
+            _ if !prepared.asks_for_own => return None,
+            (Some(call), _) => format!("`own` does not make the call of {call}"),
+            (None, Some(_)) => "`own` shows its calls to nobody".to_owned(),
+            (None, None) => return None,
+        };
+        Some(format!("`codec` is `h2` for all calls: {why}"))
+    }
+
     /// The workload of one worker. Its futures must run on a local runtime.
     #[must_use]
     pub fn workload(&self, context: &WorkerContext) -> GrpcWorkload {
         GrpcWorkload {
-            connections: Connections::new(&self.prepared, context),
+            connections: Connections::new(&self.prepared, self.codec(), context),
             resilience: Resilience::new(&self.prepared, context),
             clock: context.clock,
             seed: context.seed,

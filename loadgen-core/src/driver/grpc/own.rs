@@ -6,8 +6,8 @@ use std::rc::Rc;
 use super::prepare::Prepared;
 use super::reopening::Reopening;
 use crate::clock::Nanos;
-use crate::driver::http2::{Choice, Chosen, OwnConnection, Owners, Place, Pool};
-use crate::scenario::ConnectionPer;
+use crate::driver::http2::{Choice, Chosen, OwnConnection, Owners, Place, Pool, Wanted};
+use crate::scenario::{Codec, ConnectionPer};
 use crate::workload::{Levels, PrepareError, UserId, WorkerContext};
 
 /// The connections of a worker's users.
@@ -61,8 +61,12 @@ impl UserConnection {
 }
 
 impl Connections {
-    pub(super) fn new(prepared: &Prepared, context: &WorkerContext) -> Self {
-        let (endpoints, wanted) = (&prepared.endpoints, &prepared.wanted);
+    pub(super) fn new(prepared: &Prepared, codec: Codec, context: &WorkerContext) -> Self {
+        let endpoints = &prepared.endpoints;
+        let wanted = &Wanted {
+            codec,
+            ..prepared.wanted.clone()
+        };
         match prepared.connection_per {
             None => Self::Shared(Pool::new(endpoints, wanted, context)),
             Some(per) => Self::Own(Box::new(Owners::new(endpoints, wanted, context)), per),

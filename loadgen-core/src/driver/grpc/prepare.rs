@@ -3,6 +3,7 @@
 //! Owns everything that is done once and before the run: TLS settings, descriptions, encoding.
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,8 +39,8 @@ use crate::driver::transport::net::Endpoint;
 use crate::expression::Known;
 use crate::nearest::nearest;
 use crate::scenario::{
-    ConnectionPer, GrpcCall, GrpcPlan, GrpcStreamEnd, HealthCheck, Pick, Retry, ScenarioPlan,
-    all_steps,
+    Codec, ConnectionPer, GrpcCall, GrpcPlan, GrpcStreamEnd, HealthCheck, Pick, Retry,
+    ScenarioPlan, all_steps,
 };
 use crate::workload::Lookouts;
 
@@ -49,6 +50,9 @@ pub(super) struct Prepared {
     /// Where to, at least one.
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) wanted: Wanted,
+    /// Whether our own codec was asked for, and the first call that it does not make.
+    pub(super) asks_for_own: bool,
+    pub(super) not_own: Option<String>,
     /// How long a user keeps a connection of its own; `None` where they share some.
     pub(super) connection_per: Option<ConnectionPer>,
     /// Whether iterations have streams that are to last for a time.
@@ -79,13 +83,22 @@ impl Prepared {
         let mut catalogue = Catalogue::new(&plan.protos)?;
         let reflected = ask_server(scenario, plan, &endpoints, &mut catalogue, &mut sources)?;
         let context = Context::new(scenario, plan, &catalogue, &endpoints);
+        // Our own, where it can make all calls.
+        let mut not_own = None;
         let life = Life::prepare(scenario, &parts(plan), stage, |call: &GrpcCall, at| {
             let path = format!("{}.grpc", at.path);
-            if call.is_health_check {
-                return health_check(&context, call, at, &mut sources);
+            let made = if call.is_health_check {
+                health_check(&context, call, at, &mut sources)?
+            } else {
+                let method = resolve(&catalogue, &reflected, call, &path)?;
+                ready(&context, call, &method, at, &mut sources)?
+            };
+            if not_own.is_none()
+                && let Some(why) = made.action.as_ref().and_then(Call::not_for_own_codec)
+            {
+                not_own = Some(format!("`{path}`: {why}"));
             }
-            let method = resolve(&catalogue, &reflected, call, &path)?;
-            ready(&context, call, &method, at, &mut sources)
+            Ok::<_, DriverError>(made)
         })?;
         let checking = plan.health_check.as_deref();
         let checking = checking.map(|check| asking(&context, check, &mut sources));
@@ -102,11 +115,17 @@ impl Prepared {
             wanted: Wanted {
                 connections: plan.connections,
                 most_streams: plan.streams_per_connection.unwrap_or(u32::MAX).max(1),
+                codec: match not_own {
+                    Some(_) => Codec::H2,
+                    None => plan.codec.unwrap_or_default(),
+                },
                 connect_timeout: scenario.connect_timeout,
                 keepalive: plan.keepalive,
                 waits_for_ready: plan.wait_for_ready,
                 connect_cap: plan.connect_rate.map(Cap::new).map(Arc::new),
             },
+            asks_for_own: plan.codec == Some(Codec::Own),
+            not_own,
             connection_per: plan.connection_per,
             has_lasting_streams: has_lasting_streams(plan),
             life,
@@ -166,6 +185,7 @@ fn asking(
     Ok(Checking {
         check: check.clone(),
         call: UnaryCall {
+            number: 0,
             headers: metadata.constant,
             identity: None,
             framed: health::question(&check.service),
@@ -407,6 +427,8 @@ struct Context<'a> {
     plan: &'a GrpcPlan,
     endpoints: &'a [Endpoint],
     details: Arc<Details>,
+    /// How many have a number.
+    unary_calls: Cell<usize>,
 }
 
 impl<'a> Context<'a> {
@@ -421,6 +443,7 @@ impl<'a> Context<'a> {
             plan,
             endpoints,
             details: Arc::new(Details::of(catalogue)),
+            unary_calls: Cell::new(0),
         }
     }
 
@@ -583,7 +606,10 @@ fn unary(
     };
     let is_plain =
         message.is_none() && metadata.templates.is_empty() && answer.looks == Looks::default();
+    let number = context.unary_calls.get();
+    context.unary_calls.set(number + 1);
     let constant = UnaryCall {
+        number,
         headers: Arc::clone(&metadata.constant),
         identity: answer.identity.header().cloned(),
         framed: framing::with_prefix(call.compression.is_some(), &encoded)?,

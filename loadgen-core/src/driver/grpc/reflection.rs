@@ -137,9 +137,10 @@ pub(super) async fn ask(
         };
         let origin = format!("{}://{}", endpoint.scheme(), endpoint.authority);
         let asking = async {
+            let sender = opened.sender.library().map_err(|error| error.to_string())?;
             tokio::select! {
                 described = describe(
-                    &opened.sender, &opened.tap, &origin, metadata, services, max_message,
+                    sender, &opened.tap, &origin, metadata, services, max_message,
                 ) => described,
                 _ = &mut opened.connection => {
                     Err("the server closed the connection".to_owned())

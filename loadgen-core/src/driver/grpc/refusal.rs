@@ -8,7 +8,7 @@ use std::future::poll_fn;
 use http::{HeaderMap, StatusCode};
 
 use super::status;
-use crate::driver::http2::RecvStream;
+use crate::driver::http2::{Head, Incoming};
 use crate::driver::transport::excerpt;
 use crate::outcome::Failure;
 
@@ -23,21 +23,21 @@ pub(super) struct Refusal {
 /// Looks into an answer whose head makes it this failure.
 pub(super) async fn of(
     failure: Failure,
-    status: StatusCode,
-    headers: &HeaderMap,
-    body: &mut RecvStream,
+    (status, headers): (StatusCode, &HeaderMap),
+    body: &mut impl Incoming,
 ) -> Refusal {
     let detail = status::explain_head(status, headers);
-    if matches!(failure, Failure::Grpc(_)) || body.is_end_stream() {
+    if matches!(failure, Failure::Grpc(_)) || body.is_at_end() {
         return Refusal { failure, detail };
     }
     let mut beginning = Vec::new();
     // What cannot be read says no more than what could.
     let rest = tokio::time::timeout(excerpt::PATIENCE, read(body, &mut beginning)).await;
     if let Ok(Some(trailers)) = rest
-        && let Some(failure) = status::refused(&trailers).filter(|_| status != StatusCode::OK)
+        && let Some(failure) =
+            status::refused(trailers.fields()).filter(|_| status != StatusCode::OK)
     {
-        let detail = status::explain_head(status, &trailers);
+        let detail = status::explain_head(status, trailers.fields());
         return Refusal { failure, detail };
     }
     Refusal {
@@ -47,15 +47,20 @@ pub(super) async fn of(
 }
 
 /// Reads to the end, or until there is enough. The trailers, where it came to them.
-async fn read(body: &mut RecvStream, beginning: &mut Vec<u8>) -> Option<HeaderMap> {
-    while let Some(piece) = poll_fn(|cx| body.poll_data(cx)).await {
-        let piece = piece.ok()?;
+async fn read(body: &mut impl Incoming, beginning: &mut Vec<u8>) -> Option<Head> {
+    loop {
         let room = excerpt::ENOUGH_BYTES.saturating_sub(beginning.len());
-        beginning.extend_from_slice(&piece[..piece.len().min(room)]);
-        if piece.len() >= room {
+        let piece = poll_fn(|cx| {
+            body.poll_data(cx, |piece| {
+                beginning.extend_from_slice(&piece[..piece.len().min(room)]);
+            })
+        });
+        let Some(len) = piece.await else { break };
+        let len = len.ok()?;
+        if len >= room {
             return None;
         }
-        body.release(piece.len()).ok()?;
+        body.release(len).ok()?;
     }
     poll_fn(|cx| body.poll_trailers(cx)).await.ok()?
 }

@@ -261,7 +261,7 @@ async fn accept(
     };
     if let Err(failure) = status::check_head(head.status, &head.headers) {
         let Refusal { failure, detail } =
-            refusal::of(failure, head.status, &head.headers, &mut stream).await;
+            refusal::of(failure, (head.status, &head.headers), &mut stream).await;
         let detail = detail + &details.shown(&head.headers);
         return Err(refuse(failure, detail, stream.is_end_stream()));
     }

@@ -171,7 +171,7 @@ async fn exchange(
     let is_matched = call.shape == Shape::Bidirectional;
     let passage = Passage::new(permit.tap(), is_matched);
     let service = StreamService {
-        sender: permit.sender(),
+        sender: permit.sender()?,
         sends_one: call.shape.sends_one(),
         passage: Rc::clone(&passage),
         taking: Taking {

@@ -23,7 +23,8 @@ use super::status;
 use super::waiting::{Stage, Waiting};
 use crate::driver::header_fields::Fields;
 use crate::driver::http2::{
-    Error, MOST_RESENDS, Place, RELEASE_AFTER_BYTES, RecvStream, SendStream, StreamPermit,
+    Call, Constant, Error, Head, Incoming as _, MOST_RESENDS, Place, RELEASE_AFTER_BYTES,
+    StreamPermit,
 };
 use crate::outcome::Failure;
 use crate::scenario::Compression;
@@ -32,6 +33,8 @@ use crate::workload::Iteration;
 /// What is sent.
 #[derive(Debug)]
 pub(super) struct UnaryCall {
+    /// Which one of the scenario's it is.
+    pub(super) number: usize,
     pub(super) headers: Arc<Fields>,
     /// The field of an answer's head that says whose it is, where it is one.
     pub(super) identity: Option<HeaderName>,
@@ -115,7 +118,13 @@ async fn until_seen(
             nth.put(&mut headers, || iteration.now());
             request(uri, headers)
         };
-        match exchange(call, request, &permit, iteration, stage, witness).await {
+        // A connection goes to one target, so that the call's number says all of the head.
+        let constant = (nth.previous == 0).then(|| Constant {
+            number: call.number,
+            version: call.headers.version(),
+        });
+        let under = (iteration, stage);
+        match exchange(call, (constant, request), &permit, under, witness).await {
             Ok(()) => return Ok(()),
             Err(Ended::Failed(lost)) => return Err(lost),
             Err(Ended::Untouched(error)) => {
@@ -134,62 +143,63 @@ async fn until_seen(
 
 async fn exchange(
     call: &UnaryCall,
-    request: impl Fn() -> Request<()>,
+    (constant, request): (Option<Constant>, impl Fn() -> Request<()>),
     permit: &StreamPermit,
-    iteration: &Iteration<'_>,
-    stage: &Cell<Stage>,
+    (iteration, stage): (&Iteration<'_>, &Cell<Stage>),
     witness: &mut impl Witness,
 ) -> Result<(), Ended> {
-    let (response, stream) = permit.send(request).map_err(Ended::Untouched)?;
+    let made = permit.call(constant, request).map_err(Ended::Untouched)?;
     let mut under_way = UnderWay {
-        stream,
+        call: made,
         permit,
         iteration,
         stage,
     };
     stage.set(Stage::Sending);
-    let sent = under_way.stream.send(call.framed.clone(), true);
+    let sent = under_way.call.send(call.framed.clone());
     let failed = |error: Error| http2_failure(error, permit, iteration, stage);
     sent.map_err(failed)?;
     permit.handed_over(iteration.ready_since());
 
-    let (head, mut body) = response.await.map_err(failed)?;
+    let answer = &mut under_way.call;
+    let head = poll_fn(|cx| answer.poll_head(cx)).await.map_err(failed)?;
+    let headers = head.fields();
     stage.set(Stage::Rest { messages: 0 });
-    witness.head(&head.headers);
+    witness.head(headers);
     let identity = call.identity.as_ref();
-    if let Some(identity) = identity.and_then(|name| head.headers.get(name)) {
+    if let Some(identity) = identity.and_then(|name| headers.get(name)) {
         iteration.answered_by(identity.as_bytes());
     }
-    if let Err(failure) = status::check_head(head.status, &head.headers) {
+    if let Err(failure) = status::check_head(head.status(), headers) {
         // Boxed, or every call would carry room for it.
-        let looking = refusal::of(failure, head.status, &head.headers, &mut body);
+        let looking = refusal::of(failure, (head.status(), headers), answer);
         let Refusal { failure, detail } = Box::pin(looking).await;
-        let detail = detail + &call.details.shown(&head.headers);
-        if body.is_end_stream() {
+        let detail = detail + &call.details.shown(headers);
+        if answer.is_at_end() {
             permit.ended();
         }
         iteration.explain(failure, || detail.clone());
-        return Err(Lost::refused(failure, &head.headers).into());
+        return Err(Lost::refused(failure, headers).into());
     }
     // Trailers without a body come as the head.
-    if let Some(Err(failure)) = status::check(&head.headers) {
-        witness.last(&head.headers);
-        if body.is_end_stream() {
+    if let Some(Err(failure)) = status::check(headers) {
+        witness.last(headers);
+        if answer.is_at_end() {
             permit.ended();
         }
-        iteration.explain(failure, || call.details.explain(&head.headers));
-        return Err(Lost::refused(failure, &head.headers).into());
+        iteration.explain(failure, || call.details.explain(headers));
+        return Err(Lost::refused(failure, headers).into());
     }
 
     let mut framing = Framing::up_to(call.max_message);
-    let trailers = read(&mut body, &mut framing, &head.headers, witness).await;
+    let trailers = read(answer, &mut framing, headers, witness).await;
     let trailers = trailers.map_err(failed)?;
     if let Some(problem) = framing.problem() {
         iteration.explain(Failure::Protocol, || problem.to_string());
         return Err(Lost::committed(Failure::Protocol).into());
     }
     permit.ended();
-    let last = trailers.as_ref().unwrap_or(&head.headers);
+    let last = trailers.as_ref().map_or(headers, Head::fields);
     witness.last(last);
     status::check(last)
         .unwrap_or(Err(Failure::Protocol))
@@ -237,11 +247,11 @@ fn http2_failure(
 
 /// Reads an answer to its end, or to where its messages cannot be followed, without looking into them.
 async fn read(
-    body: &mut RecvStream,
+    call: &mut Call,
     framing: &mut Framing,
     head: &HeaderMap,
     witness: &mut impl Witness,
-) -> Result<Option<HeaderMap>, Error> {
+) -> Result<Option<Head>, Error> {
     let mut unreleased = 0;
     poll_fn(|cx| {
         loop {
@@ -249,24 +259,23 @@ async fn read(
             // saves asking for data that is not there. Both asked, either wakes us.
             if framing.messages() == 1
                 && framing.is_between_messages()
-                && let Poll::Ready(trailers) = body.poll_trailers(cx)
+                && let Poll::Ready(trailers) = call.poll_trailers(cx)
             {
                 return Poll::Ready(trailers);
             }
-            match body.poll_data(cx) {
-                Poll::Ready(Some(Ok(piece))) => {
-                    framing.push(&piece, head, witness);
+            match call.poll_data(cx, |piece| framing.push(piece, head, witness)) {
+                Poll::Ready(Some(Ok(len))) => {
                     if framing.problem().is_some() {
                         return Poll::Ready(Ok(None));
                     }
-                    unreleased += piece.len();
+                    unreleased += len;
                     if unreleased >= RELEASE_AFTER_BYTES {
-                        body.release(unreleased)?;
+                        call.release(unreleased)?;
                         unreleased = 0;
                     }
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Err(error)),
-                Poll::Ready(None) => return body.poll_trailers(cx),
+                Poll::Ready(None) => return call.poll_trailers(cx),
                 Poll::Pending => return Poll::Pending,
             }
         }
@@ -289,7 +298,7 @@ fn explain_framing(framing: &Framing) -> String {
 /// is given up before its end, it is reset. Dropping alone would not always do that: the connection's
 /// shared handle may still hold the stream.
 struct UnderWay<'a> {
-    stream: SendStream,
+    call: Call,
     permit: &'a StreamPermit,
     iteration: &'a Iteration<'a>,
     stage: &'a Cell<Stage>,
@@ -298,7 +307,7 @@ struct UnderWay<'a> {
 impl Drop for UnderWay<'_> {
     #[inline]
     fn drop(&mut self) {
-        let times = self.permit.times(&self.stream);
+        let times = self.permit.times_of(&self.call);
         if let Some(sent_at) = times.sent_at {
             self.iteration.sent(sent_at);
             if self.stage.get() == Stage::Sending {
@@ -309,7 +318,7 @@ impl Drop for UnderWay<'_> {
             self.iteration.received_within(receipt);
         }
         if self.permit.is_under_way() {
-            self.stream.cancel();
+            self.call.cancel();
         }
     }
 }

@@ -18,7 +18,9 @@ use crate::driver::transport::tls::Alpn;
 use crate::driver::web::redirect::Elsewhere;
 use crate::expression::Known;
 use crate::outcome::Failure;
-use crate::scenario::{ConnectionPer, HttpPlan, HttpRequest, HttpVersion, ScenarioPlan, StreamEnd};
+use crate::scenario::{
+    Codec, ConnectionPer, HttpPlan, HttpRequest, HttpVersion, ScenarioPlan, StreamEnd,
+};
 use crate::workload::{Iteration, Lookouts};
 
 /// A scenario, prepared. Shared by all workers.
@@ -146,6 +148,7 @@ impl Prepared {
             shared: (plan.version == HttpVersion::Http2).then(|| Wanted {
                 connections: plan.connections,
                 most_streams: plan.streams_per_connection.unwrap_or(u32::MAX).max(1),
+                codec: Codec::H2,
                 connect_timeout: scenario.connect_timeout,
                 keepalive: plan.keepalive,
                 waits_for_ready: false,

@@ -1,282 +1,374 @@
-//! HTTP/2 as the library `h2` speaks it.
+//! Who speaks HTTP/2 on a connection: the library `h2`, or loadgen's own state machine.
 //!
-//! Owns the library: nothing else names it. Its settings are here, what it needs to be used right,
-//! and the translation of its errors. Each type wraps one of the library's and adds nothing to it
-//! that would cost.
+//! Owns the choice, which is made for each connection when it is opened, and what of it others see. The library
+//! does all there is; the state machine makes calls whose message is at hand.
+
+pub(super) mod direct;
+pub(super) mod library;
 
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
-use std::time::Duration;
+use std::rc::Rc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use h2::client::{self, Builder, SendRequest};
-use h2::{Ping, PingPong, Reason};
-use http::response::Parts;
 use http::uri::Authority;
-use http::{HeaderMap, Request, Uri};
+use http::{HeaderMap, Request, StatusCode, Uri};
 
-use super::error::{Code, Error, MOST_HEAD_BYTES};
-use super::tap::Tap;
+use super::error::Error;
+use super::machine::{Block, Constant};
+use super::tap::{Tap, Times};
 use crate::driver::transport::inspected::Inspected;
+use crate::driver::transport::net::Transport;
+use crate::driver::transport::traffic::Traffic;
+use crate::scenario::Codec;
 
 /// What a server may send on one stream before we have read it. Fixed: windows that adapt grow
 /// with the latency they cause.
 const STREAM_WINDOW_BYTES: u32 = 1 << 20;
 /// The same for all streams of a connection together.
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
-/// Bytes of an answer that may wait before the server is told that they were read. What is left
-/// at the end is given back by dropping the stream, which a small answer then saves a lock.
-pub(crate) const RELEASE_AFTER_BYTES: usize = 1 << 16;
-/// Streams whose time was up are remembered this long and up to this many, because a server that
-/// answers late must not be taken for one that breaks the protocol.
-const REMEMBER_RESET_STREAMS: usize = 1 << 16;
-const REMEMBER_RESET_STREAMS_FOR: Duration = Duration::from_secs(60);
-/// Many small messages on one connection are what a load test is about, not an attack.
-const SMALL_FRAMES_BUDGET_BYTES: usize = 256 << 20;
 
 /// Begins to speak. The server's settings have not come yet.
 pub(super) async fn handshake(
-    transport: Inspected<Tap>,
+    codec: Codec,
+    transport: Transport,
+    traffic: &Rc<Traffic>,
+    tap: &Rc<Tap>,
+    told: Option<Authority>,
 ) -> Result<(Sender, Mover, Option<Pings>), Error> {
-    let (sender, mut connection) = Builder::new()
-        .initial_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_header_list_size(MOST_HEAD_BYTES)
-        .max_concurrent_reset_streams(REMEMBER_RESET_STREAMS)
-        .reset_stream_duration(REMEMBER_RESET_STREAMS_FOR)
-        .max_local_error_reset_streams(None)
-        .data_frame_budget(SMALL_FRAMES_BUDGET_BYTES)
-        .enable_push(false)
-        .handshake(transport)
-        .await?;
-    let pings = connection.ping_pong().map(Pings);
-    let sender = Sender {
-        requests: sender,
-        told: None,
-    };
-    Ok((sender, Mover(connection), pings))
+    Ok(match codec {
+        Codec::H2 => {
+            let transport = Inspected::new(transport, tap);
+            let (sender, mover, pings) = library::handshake(transport).await?;
+            (
+                Sender::Library(sender.telling(told)),
+                Mover::Library(Box::new(mover)),
+                pings.map(Pings::Library),
+            )
+        }
+        Codec::Own => {
+            let (sender, mover, pings) = direct::begin(transport, traffic, tap, told);
+            (
+                Sender::Direct(sender),
+                Mover::Direct(mover),
+                Some(Pings::Direct(pings)),
+            )
+        }
+    })
+}
+
+/// A request as it is sent: to whom it is told that it is for.
+fn told(mut request: Request<()>, told: Option<&Authority>) -> Request<()> {
+    if let Some(told) = told {
+        let mut parts = std::mem::take(request.uri_mut()).into_parts();
+        parts.authority = Some(told.clone());
+        // One that had an authority before has one after.
+        *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+    }
+    request
 }
 
 /// What moves a connection's bytes, in both directions, when it is polled. Ready when the connection
 /// has ended.
-pub(crate) struct Mover(client::Connection<Inspected<Tap>, Bytes>);
+pub(crate) enum Mover {
+    Library(Box<library::Mover>),
+    Direct(direct::Mover),
+}
 
 impl Future for Mover {
     type Output = Result<(), Error>;
 
     #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0).poll(cx).map_err(Error::from)
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.get_mut() {
+            Self::Library(mover) => Pin::new(mover).poll(cx),
+            Self::Direct(mover) => Pin::new(mover).poll(cx),
+        }
     }
 }
 
 /// Where streams are opened. What is handed over leaves when the connection moves.
-#[derive(Clone)]
-pub(crate) struct Sender {
-    requests: SendRequest<Bytes>,
-    /// Whom requests are told that they are for, where it is somebody else than they say.
-    told: Option<Authority>,
+pub(crate) enum Sender {
+    Library(library::Sender),
+    Direct(direct::Sender),
 }
 
 impl Sender {
-    /// The same, whose requests are told that they are for this one.
-    pub(super) fn telling(self, told: Option<Authority>) -> Self {
-        Self { told, ..self }
-    }
-
-    /// A request as it is sent.
-    #[inline]
-    fn told(&self, mut request: Request<()>) -> Request<()> {
-        if let Some(told) = &self.told {
-            let mut parts = std::mem::take(request.uri_mut()).into_parts();
-            parts.authority = Some(told.clone());
-            // One that had an authority before has one after.
-            *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
+    /// The library, for what only it can do.
+    ///
+    /// # Errors
+    /// That the connection does not speak through it.
+    pub(crate) fn library(&mut self) -> Result<&mut library::Sender, Error> {
+        match self {
+            Self::Library(sender) => Ok(sender),
+            Self::Direct(_) => Err(Error::Own(
+                "a connection through loadgen's own codec takes unary calls only".to_owned(),
+            )),
         }
-        request
     }
 
-    /// Opens a stream, on which nothing more is sent where the request is whole. An error means that
-    /// nothing was sent.
+    /// Opens a stream for a request whose message follows in one piece. An error means that nothing was sent.
     #[inline]
-    pub(super) fn send(
+    pub(super) fn call(
         &mut self,
+        constant: Option<Constant>,
         request: impl Fn() -> Request<()>,
-        is_whole: bool,
-    ) -> Result<(ResponseFuture, SendStream), Error> {
-        let first = self.told(request());
-        match self.requests.send_request(first, is_whole) {
-            Ok((response, stream)) => Ok((ResponseFuture(response), SendStream(stream))),
-            Err(error) if error.is_io() || error.is_go_away() => Err(error.into()),
-            // The handle still holds a stream that has not gone out yet and refuses another one.
-            // A fresh handle holds none; how many streams there may be is counted by who sends.
-            Err(_) => {
-                let fresh = self.clone();
-                *self = fresh;
-                let again = self.told(request());
-                let (response, stream) = self.requests.send_request(again, is_whole)?;
-                Ok((ResponseFuture(response), SendStream(stream)))
+    ) -> Result<Call, Error> {
+        match self {
+            Self::Library(sender) => {
+                let (response, stream) = sender.send(request, false)?;
+                Ok(Call::Library {
+                    stream,
+                    answer: Answer::Head(response),
+                })
             }
+            Self::Direct(sender) => sender.call(constant, request).map(Call::Direct),
         }
-    }
-
-    /// Opens a stream once [`Self::poll_ready`] was. An error means that nothing was sent.
-    #[inline]
-    pub(crate) fn send_once(
-        &mut self,
-        request: Request<()>,
-    ) -> Result<(ResponseFuture, SendStream), Error> {
-        let request = self.told(request);
-        let (response, stream) = self.requests.send_request(request, false)?;
-        Ok((ResponseFuture(response), SendStream(stream)))
-    }
-
-    pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.requests.poll_ready(cx).map_err(Error::from)
     }
 
     /// Why no stream can be opened any more, once that is so.
     pub(super) fn farewell(&mut self) -> Option<Error> {
-        let mut cx = Context::from_waker(Waker::noop());
-        match self.requests.poll_ready(&mut cx) {
-            Poll::Ready(Err(error)) => Some(error.into()),
-            _ => None,
+        match self {
+            Self::Library(sender) => sender.farewell(),
+            Self::Direct(sender) => sender.farewell(),
         }
     }
 
     /// How many streams the server allows at a time.
     pub(super) fn most_streams(&self) -> usize {
-        self.requests.current_max_send_streams()
-    }
-}
-
-/// The head of an answer that is to come, and the way to its body.
-pub(crate) struct ResponseFuture(client::ResponseFuture);
-
-impl Future for ResponseFuture {
-    type Output = Result<(Parts, RecvStream), Error>;
-
-    #[inline]
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let (head, body) = ready!(Pin::new(&mut self.0).poll(cx))?.into_parts();
-        Poll::Ready(Ok((head, RecvStream(body))))
-    }
-}
-
-/// A stream's way out.
-pub(crate) struct SendStream(h2::SendStream<Bytes>);
-
-impl SendStream {
-    /// The stream's number.
-    #[inline]
-    pub(crate) fn id(&self) -> u32 {
-        self.0.stream_id().as_u32()
-    }
-
-    /// Hands over a piece of the body, maybe its last one. What the other side has no room for waits.
-    #[inline]
-    pub(crate) fn send(&mut self, piece: Bytes, is_last: bool) -> Result<(), Error> {
-        Ok(self.0.send_data(piece, is_last)?)
-    }
-
-    /// Waits until the other side has room for a piece, at the least for a part of it. `false` where
-    /// the stream has ended and will have none.
-    pub(crate) fn poll_room(&mut self, cx: &mut Context<'_>) -> Poll<Result<bool, Error>> {
-        self.0.reserve_capacity(1);
-        while self.0.capacity() == 0 {
-            match ready!(self.0.poll_capacity(cx)) {
-                Some(result) => result?,
-                None => return Poll::Ready(Ok(false)),
-            };
+        match self {
+            Self::Library(sender) => sender.most_streams(),
+            Self::Direct(sender) => sender.most_streams(),
         }
-        Poll::Ready(Ok(true))
+    }
+}
+
+/// A request whose message is at hand, and its answer. Dropping it before its end gives it up.
+pub(crate) enum Call {
+    Library {
+        stream: library::SendStream,
+        answer: Answer,
+    },
+    Direct(direct::Call),
+}
+
+/// How far an answer is read.
+pub(crate) enum Answer {
+    Head(library::ResponseFuture),
+    Body(library::RecvStream),
+}
+
+/// An answer's head, or its trailers.
+#[derive(Debug)]
+pub(crate) enum Head {
+    Made(StatusCode, HeaderMap),
+    /// One that others may have, too.
+    Shared(Rc<Block>),
+}
+
+impl Head {
+    /// The status; that of trailers says nothing.
+    #[inline]
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Made(status, _) => *status,
+            Self::Shared(block) => block.status.unwrap_or_default(),
+        }
     }
 
-    /// Gives the stream up.
+    /// The fields.
+    #[inline]
+    pub(crate) fn fields(&self) -> &HeaderMap {
+        match self {
+            Self::Made(_, fields) => fields,
+            Self::Shared(block) => &block.fields,
+        }
+    }
+}
+
+impl Call {
+    /// Hands over the message, with which the request ends. What the other side has no room for waits.
+    #[inline]
+    pub(crate) fn send(&mut self, message: Bytes) -> Result<(), Error> {
+        match self {
+            Self::Library { stream, .. } => stream.send(message, true),
+            Self::Direct(call) => {
+                call.send(message);
+                Ok(())
+            }
+        }
+    }
+
+    /// The answer's head, which comes once.
+    #[inline]
+    pub(crate) fn poll_head(&mut self, cx: &mut Context<'_>) -> Poll<Result<Head, Error>> {
+        match self {
+            Self::Library { answer, .. } => {
+                let Answer::Head(response) = answer else {
+                    unreachable!("a head comes once");
+                };
+                Pin::new(response).poll(cx).map_ok(|(head, body)| {
+                    *answer = Answer::Body(body);
+                    Head::Made(head.status, head.headers)
+                })
+            }
+            Self::Direct(call) => call.poll_head(cx).map_ok(Head::Shared),
+        }
+    }
+
+    /// Gives it up.
     #[inline]
     pub(crate) fn cancel(&mut self) {
-        self.0.send_reset(Reason::CANCEL);
+        match self {
+            Self::Library { stream, .. } => stream.cancel(),
+            Self::Direct(call) => call.cancel(),
+        }
+    }
+
+    /// Whether somebody else has to see when its frames leave and come.
+    #[inline]
+    pub(super) fn is_watched(&self) -> bool {
+        matches!(self, Self::Library { .. })
+    }
+
+    /// The stream's number.
+    #[inline]
+    pub(super) fn id(&self) -> u32 {
+        match self {
+            Self::Library { stream, .. } => stream.id(),
+            Self::Direct(call) => call.id(),
+        }
+    }
+
+    /// When its frames left and came, where the codec knows that itself.
+    #[inline]
+    pub(super) fn times(&self) -> Option<Times> {
+        match self {
+            Self::Library { .. } => None,
+            Self::Direct(call) => Some(call.times()),
+        }
     }
 }
 
-/// A stream's way in. Dropping it before its end gives the stream up.
-pub(crate) struct RecvStream(h2::RecvStream);
-
-impl RecvStream {
-    #[inline]
-    pub(crate) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        self.0
-            .poll_data(cx)
-            .map(|piece| piece.map(|piece| piece.map_err(Error::from)))
+#[inline]
+fn body(answer: &mut Answer) -> &mut library::RecvStream {
+    match answer {
+        Answer::Body(body) => body,
+        Answer::Head(_) => unreachable!("a body comes behind its head"),
     }
+}
 
-    #[inline]
-    pub(crate) fn poll_trailers(
+/// What of an answer comes behind its head.
+pub(crate) trait Incoming {
+    /// Shows the next piece of the body to `read`, and says how long it was; `None` where none comes.
+    fn poll_data(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<HeaderMap>, Error>> {
-        self.0.poll_trailers(cx).map_err(Error::from)
-    }
+        read: impl FnOnce(&[u8]),
+    ) -> Poll<Option<Result<usize, Error>>>;
+
+    /// The trailers, where there are any.
+    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Head>, Error>>;
 
     /// Tells the server that so much was read, which makes room for more.
-    #[inline]
-    pub(crate) fn release(&mut self, bytes: usize) -> Result<(), Error> {
-        Ok(self.0.flow_control().release_capacity(bytes)?)
-    }
+    fn release(&mut self, bytes: usize) -> Result<(), Error>;
 
     /// Whether nothing more comes.
-    pub(crate) fn is_end_stream(&self) -> bool {
-        self.0.is_end_stream()
+    fn is_at_end(&self) -> bool;
+}
+
+impl Incoming for library::RecvStream {
+    #[inline]
+    fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: impl FnOnce(&[u8]),
+    ) -> Poll<Option<Result<usize, Error>>> {
+        Self::poll_data(self, cx).map_ok(|piece| {
+            read(&piece);
+            piece.len()
+        })
+    }
+
+    #[inline]
+    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Head>, Error>> {
+        let trailers = Self::poll_trailers(self, cx);
+        trailers.map_ok(|it| it.map(|fields| Head::Made(StatusCode::default(), fields)))
+    }
+
+    #[inline]
+    fn release(&mut self, bytes: usize) -> Result<(), Error> {
+        Self::release(self, bytes)
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.is_end_stream()
+    }
+}
+
+impl Incoming for Call {
+    #[inline]
+    fn poll_data(
+        &mut self,
+        cx: &mut Context<'_>,
+        read: impl FnOnce(&[u8]),
+    ) -> Poll<Option<Result<usize, Error>>> {
+        match self {
+            Self::Library { answer, .. } => Incoming::poll_data(body(answer), cx, read),
+            Self::Direct(call) => call.poll_data(cx, read),
+        }
+    }
+
+    #[inline]
+    fn poll_trailers(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Head>, Error>> {
+        match self {
+            Self::Library { answer, .. } => Incoming::poll_trailers(body(answer), cx),
+            Self::Direct(call) => call.poll_trailers(cx).map_ok(|it| it.map(Head::Shared)),
+        }
+    }
+
+    /// Through our own codec the server is told by whoever reads.
+    #[inline]
+    fn release(&mut self, bytes: usize) -> Result<(), Error> {
+        match self {
+            Self::Library { answer, .. } => body(answer).release(bytes),
+            Self::Direct(_) => Ok(()),
+        }
+    }
+
+    fn is_at_end(&self) -> bool {
+        match self {
+            Self::Library { answer, .. } => match answer {
+                Answer::Head(_) => false,
+                Answer::Body(body) => body.is_at_end(),
+            },
+            Self::Direct(call) => call.is_at_end(),
+        }
     }
 }
 
 /// Questions whether the other side is there, one at a time.
-pub(super) struct Pings(PingPong);
+pub(super) enum Pings {
+    Library(library::Pings),
+    Direct(direct::Pings),
+}
 
 impl Pings {
     pub(super) fn send(&mut self) -> Result<(), Error> {
-        Ok(self.0.send_ping(Ping::opaque())?)
+        match self {
+            Self::Library(pings) => pings.send(),
+            Self::Direct(pings) => {
+                pings.send();
+                Ok(())
+            }
+        }
     }
 
     /// Ready when the last one was answered. An error is the connection's.
     pub(super) fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.0
-            .poll_pong(cx)
-            .map(|pong| pong.map(drop))
-            .map_err(Error::from)
-    }
-}
-
-impl From<h2::Error> for Error {
-    #[cold]
-    fn from(error: h2::Error) -> Self {
-        let is_bad = error.is_library();
-        let code = error.reason().map(|reason| Code(u32::from(reason)));
-        match code {
-            Some(code) if error.is_go_away() && error.is_remote() => Self::GoAway {
-                code,
-                said: said(&error),
-            },
-            Some(code) if error.is_go_away() && is_bad => Self::BadConnection {
-                code,
-                said: said(&error),
-            },
-            Some(code) if error.is_reset() && error.is_remote() => Self::Reset(code),
-            Some(code) if is_bad => Self::BadStream(code),
-            _ if error.is_io() => error.into_io().map_or_else(
-                || Self::Own("the connection broke".to_owned()),
-                Self::Broken,
-            ),
-            _ => Self::Own(error.to_string()),
+        match self {
+            Self::Library(pings) => pings.poll_answer(cx),
+            Self::Direct(pings) => pings.poll_answer(cx).map(Ok),
         }
     }
-}
-
-/// What a GOAWAY says, which can be had in no other way.
-fn said(error: &h2::Error) -> String {
-    let text = error.to_string();
-    let said = text
-        .split_once(" (b\"")
-        .and_then(|(_, said)| said.strip_suffix("\")"));
-    said.unwrap_or_default().to_owned()
 }

@@ -7,8 +7,10 @@ use std::rc::Rc;
 
 use http::Request;
 
-use super::codec::{ResponseFuture, SendStream, Sender};
+use super::codec::library::{self, ResponseFuture, SendStream};
+use super::codec::{Call, Sender};
 use super::error::Error;
+use super::machine::Constant;
 use super::pump::Pump;
 use crate::clock::{Clock, Nanos};
 use crate::driver::transport::traffic::Traffic;
@@ -89,15 +91,24 @@ impl Connection {
         request: impl Fn() -> Request<()>,
         is_whole: bool,
     ) -> Result<(ResponseFuture, SendStream), Error> {
-        let result = self.sender.borrow_mut().send(request, is_whole);
         self.streams.set(self.streams.get() + 1);
-        result
+        self.sender.borrow_mut().library()?.send(request, is_whole)
+    }
+
+    #[inline]
+    pub(super) fn call(
+        &self,
+        constant: Option<Constant>,
+        request: impl Fn() -> Request<()>,
+    ) -> Result<Call, Error> {
+        self.streams.set(self.streams.get() + 1);
+        self.sender.borrow_mut().call(constant, request)
     }
 
     /// A handle to open a stream with.
-    pub(super) fn sender(&self) -> Sender {
+    pub(super) fn sender(&self) -> Result<library::Sender, Error> {
         self.streams.set(self.streams.get() + 1);
-        self.sender.borrow().clone()
+        self.sender.borrow_mut().library().cloned()
     }
 
     /// How many streams were opened on it so far.
@@ -198,11 +209,13 @@ impl Connection {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
     use std::io::Write as _;
     use std::net::{Ipv4Addr, TcpListener};
-    use std::pin::pin;
     use std::time::Duration;
 
+    use bytes::Bytes;
+    use test_case::test_case;
     use tokio::net::TcpStream;
     use tokio::time::{sleep, timeout};
 
@@ -211,9 +224,9 @@ mod tests {
     use super::super::tap::Tap;
     use super::*;
     use crate::clock::StampClock;
-    use crate::driver::transport::inspected::Inspected;
     use crate::driver::transport::net::Transport;
     use crate::driver::transport::wire::{Socket, Wire};
+    use crate::scenario::Codec;
 
     const SETTINGS: u8 = 4;
     const GOAWAY: u8 = 7;
@@ -230,8 +243,10 @@ mod tests {
 
     /// The good-bye comes in a turn that a user's request gave the connection, so that the keeper is not asked
     /// before those whose streams are refused.
+    #[test_case(Codec::H2; "the library")]
+    #[test_case(Codec::Own; "our own codec")]
     #[tokio::test]
-    async fn a_good_bye_that_a_user_reads_is_told_before_what_it_refuses() {
+    async fn a_good_bye_that_a_user_reads_is_told_before_what_it_refuses(codec: Codec) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("bound");
         let tcp = TcpStream::connect(address).await.expect("it listens");
@@ -239,22 +254,24 @@ mod tests {
         let clock = Clock::start();
         let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(clock))));
         let tap = Tap::new(&traffic);
-        let wire = Inspected::new(
-            Transport::Plain(Wire::new(Socket::Tcp(tcp), &traffic)),
-            &tap,
-        );
-        let (sender, mover, _) = handshake(wire).await.expect("a preface");
+        let wire = Transport::Plain(Wire::new(Socket::Tcp(tcp), &traffic));
+        let shaken = handshake(codec, wire, &traffic, &tap, None).await;
+        let (sender, mover, _) = shaken.expect("a preface");
         let pump = Rc::new(Pump::new(mover, &tap));
         let heard = Rc::new(Heard::default());
         let observer: Rc<dyn Observer> = Rc::<Heard>::clone(&heard);
         let id = traffic.connection_id(0, &*observer);
         let on = Connection::new(id, sender, 10, traffic, &pump, (&observer, clock));
-        let request = || on.send(|| Request::new(()), true).expect("open");
-        let (_first, (refused, _)) = (request(), request());
+        let request = || {
+            let mut call = on.call(None, || Request::new(())).expect("open");
+            call.send(Bytes::new()).expect("open");
+            call
+        };
+        let (_first, mut refused) = (request(), request());
         on.in_use.set(3);
         // One of them was given up while nothing could be written.
         on.lingering.set(1);
-        std::future::poll_fn(|cx| {
+        poll_fn(|cx| {
             assert!(pump.poll(cx).is_pending());
             std::task::Poll::Ready(())
         })
@@ -266,7 +283,7 @@ mod tests {
             frame(GOAWAY, 0, 0, &last_and_code),
         ];
         other.write_all(&said.concat()).expect("sent");
-        let mut refused = pin!(refused);
+        let mut refused = poll_fn(|cx| refused.poll_head(cx));
         let pushing = async {
             loop {
                 sleep(Duration::from_millis(1)).await;

@@ -3,15 +3,10 @@
 //! Owns the reading of frame headers (RFC 9113, section 4.1). Changes nothing that passes, and does not
 //! look into payloads.
 
-/// What a client sends before its first frame (RFC 9113, section 3.4).
-pub(super) const PREFACE_LEN: u32 = 24;
+pub(super) use super::machine::frame::{DATA, END_STREAM, HEADERS, RST_STREAM};
+use super::machine::frame::{HEADER_LEN, Header, PADDED, PREFACE};
 
-pub(super) const DATA: u8 = 0;
-pub(super) const HEADERS: u8 = 1;
-pub(super) const RST_STREAM: u8 = 3;
-pub(super) const END_STREAM: u8 = 1;
-const PADDED: u8 = 8;
-const HEADER_LEN: usize = 9;
+pub(super) const PREFACE_LEN: u32 = PREFACE.len() as u32;
 
 /// A frame that has passed whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,13 +104,15 @@ impl Scanner {
 
     /// The header is whole.
     fn begin(&mut self) {
-        let [a, b, c, kind, flags, d, e, f, g] = self.header;
-        let len = u32::from_be_bytes([0, a, b, c]);
+        let Some(header) = Header::of(&self.header) else {
+            return;
+        };
+        let len = header.len as u32;
         self.frame = Frame {
             len,
-            kind,
-            flags,
-            stream: u32::from_be_bytes([d, e, f, g]) & 0x7fff_ffff,
+            kind: header.kind,
+            flags: header.flags,
+            stream: header.stream,
             padding: 0,
         };
         self.left = len;
@@ -127,13 +124,12 @@ impl Scanner {
 pub(super) mod tests {
     use proptest::prelude::*;
 
+    use super::super::machine::frame::put_header;
     use super::*;
 
     pub(in super::super) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-        let len = (payload.len() as u32).to_be_bytes();
-        let mut bytes = len[1..].to_vec();
-        bytes.extend([kind, flags]);
-        bytes.extend(stream.to_be_bytes());
+        let mut bytes = Vec::new();
+        put_header(&mut bytes, payload.len(), kind, flags, stream);
         bytes.extend(payload);
         bytes
     }

@@ -17,10 +17,10 @@ use super::problem::{ConnectError, Problem, Stage, guess_from_first_bytes};
 use super::tap::Tap;
 use crate::clock::StampClock;
 use crate::driver::transport::connect_error::{self, Stage as Way};
-use crate::driver::transport::inspected::Inspected;
 use crate::driver::transport::net::{Addresses, Endpoint};
 use crate::driver::transport::opening::in_time;
 use crate::driver::transport::traffic::Traffic;
+use crate::scenario::Codec;
 
 /// An open connection. Its `connection` must be polled for anything to happen on it.
 pub(crate) struct Opened {
@@ -32,8 +32,8 @@ pub(crate) struct Opened {
     pub(super) pings: Pings,
 }
 
-/// Resolves, connects, encrypts, shakes hands, and waits for the server's settings, all within
-/// `limit`. `resolving` and `nth` are those of [`Endpoint::connect`].
+/// Opens one that the library speaks on. Resolves, connects, encrypts, shakes hands, and waits for the server's
+/// settings, all within `limit`. `resolving` and `nth` are those of [`Endpoint::connect`].
 pub(crate) async fn open(
     endpoint: &Endpoint,
     resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,
@@ -49,21 +49,21 @@ pub(crate) async fn open(
         nth,
         Instant::now() + limit,
         &stage,
-        &traffic,
+        (&traffic, Codec::H2),
     );
     let opened = in_time(limit, &stage, opening).await;
     opened.map_err(|problem| endpoint.failed(problem))
 }
 
-/// The same with `deadline`, `stage` and `traffic` of [`Endpoint::connect`], and whoever says how far it
-/// came.
+/// The same for any codec, with `deadline`, `stage` and `traffic` of [`Endpoint::connect`], and whoever says how
+/// far it came.
 pub(super) async fn open_by(
     endpoint: &Endpoint,
     resolving: impl Future<Output = Result<Addresses, connect_error::Problem>>,
     nth: usize,
     deadline: Instant,
     stage: &Cell<Stage>,
-    traffic: &Rc<Traffic>,
+    (traffic, codec): (&Rc<Traffic>, Codec),
 ) -> Result<Opened, Problem> {
     let transport = endpoint
         .connect(resolving, nth, deadline, stage, traffic)
@@ -75,7 +75,6 @@ pub(super) async fn open_by(
     }
     stage.set(Stage::Setup);
     let tap = Tap::new(traffic);
-    let transport = Inspected::new(transport, &tap);
     let explain = |reason: String| {
         let guess = if endpoint.is_encrypted() {
             let problem = endpoint.ended_after_handshake(&reason);
@@ -85,10 +84,8 @@ pub(super) async fn open_by(
         };
         guess.unwrap_or(Problem::Setup(reason))
     };
-    let (sender, mut connection, pings) = codec::handshake(transport)
-        .await
-        .map_err(|error| explain(error.to_string()))?;
-    let mut sender = sender.telling(endpoint.told_address());
+    let shaken = codec::handshake(codec, transport, traffic, &tap, endpoint.told_address()).await;
+    let (mut sender, mut connection, pings) = shaken.map_err(|error| explain(error.to_string()))?;
 
     // The server's settings come before anything else it sends, so once it has answered a ping
     // they are here, its limit of concurrent streams among them.

@@ -27,6 +27,7 @@ use crate::driver::transport::dialer::Dialer;
 use crate::driver::transport::net::Addresses;
 use crate::driver::transport::opening::Opening;
 use crate::driver::transport::traffic::Traffic;
+use crate::scenario::Codec;
 use crate::workload::{ConnectionEvent, Observer};
 
 /// What is needed to open a place's connections.
@@ -37,6 +38,8 @@ pub(super) struct Opener {
     pub(super) keepalive: Option<Duration>,
     /// The scenario's limit of streams on one connection.
     pub(super) most_streams: u32,
+    /// Who speaks on it.
+    pub(super) codec: Codec,
     pub(super) stamps: Rc<StampClock>,
     pub(super) observer: Rc<dyn Observer>,
     pub(super) seed: u64,
@@ -115,8 +118,15 @@ impl Opener {
         let opened = opening.make(Way::Resolving.into(), async |deadline, stage| {
             let endpoint = &peer.endpoint;
             let traffic = Rc::new(Traffic::new(&self.stamps));
-            let opening =
-                handshake::open_by(endpoint, resolving, nth, deadline, stage, &traffic).await;
+            let opening = handshake::open_by(
+                endpoint,
+                resolving,
+                nth,
+                deadline,
+                stage,
+                (&traffic, self.codec),
+            )
+            .await;
             opening.map(|opened| (opened, traffic.tls_time()))
         });
         opened.await

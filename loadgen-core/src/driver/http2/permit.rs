@@ -9,10 +9,12 @@ use std::task::{Context, Poll};
 
 use http::Request;
 
-use super::codec::{ResponseFuture, SendStream, Sender};
+use super::codec::Call;
+use super::codec::library::{ResponseFuture, SendStream, Sender};
 use super::connection::Connection;
 use super::error::Error;
 use super::line::{State, Waiter};
+use super::machine::Constant;
 use super::place::Place;
 use super::tap::{Tap, Times};
 use crate::clock::Nanos;
@@ -51,19 +53,32 @@ impl StreamPermit {
         }
     }
 
-    /// Opens the stream. An error means that nothing was sent.
+    /// Opens the stream for a request whose message follows in one piece; a head that is always the same is
+    /// `constant`. An error means that nothing was sent.
     #[inline]
-    pub(crate) fn send(
+    pub(crate) fn call(
         &self,
+        constant: Option<Constant>,
         request: impl Fn() -> Request<()>,
-    ) -> Result<(ResponseFuture, SendStream), Error> {
-        let (response, stream) = self.connection.send(request, false)?;
+    ) -> Result<Call, Error> {
+        let call = self.connection.call(constant, request)?;
         self.opened();
-        self.connection.pump.tap.watch(stream.id());
-        Ok((response, stream))
+        if call.is_watched() {
+            self.connection.pump.tap.watch(call.id());
+        }
+        Ok(call)
     }
 
-    /// The same, and every piece of the answer is watched; nothing more is sent where the request is
+    /// When a call's frames left and came.
+    #[inline]
+    pub(crate) fn times_of(&self, call: &Call) -> Times {
+        let pump = &self.connection.pump;
+        let times = call.times().unwrap_or_else(|| pump.tap.take(call.id()));
+        pump.served(&times);
+        times
+    }
+
+    /// Opens the stream, and every piece of the answer is watched; nothing more is sent where the request is
     /// whole.
     #[inline]
     pub(crate) fn send_watched(
@@ -98,13 +113,20 @@ impl StreamPermit {
     /// When the stream's frames left and came.
     #[inline]
     pub(crate) fn times(&self, stream: &SendStream) -> Times {
-        self.connection.pump.times(stream.id())
+        let pump = &self.connection.pump;
+        let times = pump.tap.take(stream.id());
+        pump.served(&times);
+        times
     }
 
     /// A handle to open the stream with, for one that outlives the borrow.
-    pub(crate) fn sender(&self) -> Sender {
+    ///
+    /// # Errors
+    /// That the connection takes unary calls only.
+    pub(crate) fn sender(&self) -> Result<Sender, Error> {
+        let sender = self.connection.sender()?;
         self.opened();
-        self.connection.sender()
+        Ok(sender)
     }
 
     /// Where to see when the stream's frames leave and come.

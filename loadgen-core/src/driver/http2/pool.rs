@@ -28,6 +28,7 @@ use crate::clock::Nanos;
 use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::listing::Listed;
 use crate::driver::transport::net::Endpoint;
+use crate::scenario::Codec;
 use crate::workload::{Levels, OPENED_AT_ONCE, PrepareError, Switches, WorkerContext};
 
 /// The connections that a scenario wants.
@@ -37,6 +38,8 @@ pub(crate) struct Wanted {
     pub(crate) connections: Option<u32>,
     /// The most streams on one of them.
     pub(crate) most_streams: u32,
+    /// Who speaks HTTP/2 on them.
+    pub(crate) codec: Codec,
     /// How long opening one may take.
     pub(crate) connect_timeout: Duration,
     /// How often it is asked whether a silent one is alive.
@@ -65,6 +68,7 @@ impl Wanted {
             connect_timeout: self.connect_timeout,
             keepalive: self.keepalive,
             most_streams: self.most_streams,
+            codec: self.codec,
             stamps: Rc::clone(&context.stamps),
             observer: Rc::clone(&context.observer),
             seed: context.seed ^ (nth as u64).rotate_left(32),

@@ -92,17 +92,15 @@ impl Pump {
         (self.service_time.get() / OF_SERVICE).max(SHORT_WAIT)
     }
 
-    /// When a request's frames left and came, which is watched no longer.
+    /// A request's frames left and came then.
     #[inline]
-    pub(super) fn times(&self, stream: u32) -> Times {
-        let times = self.tap.take(stream);
+    pub(super) fn served(&self, times: &Times) {
         if let (Some(sent_at), Some(received)) = (times.sent_at, times.received) {
             let took = received.at.saturating_sub(sent_at);
             let mean = self.service_time.get();
             self.service_time
                 .set(mean - mean / MEAN_OVER + took / MEAN_OVER);
         }
-        times
     }
 
     /// A turn in the keeper's name, who must be the one to be woken by what comes.
@@ -120,66 +118,128 @@ impl Pump {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::io::Write as _;
     use std::net::{Ipv4Addr, TcpListener};
     use std::time::Duration;
 
     use bytes::Bytes;
     use http::Request;
     use nix::sys::socket::{setsockopt, sockopt};
+    use test_case::test_case;
     use tokio::net::TcpStream;
     use tokio::time::timeout;
 
-    use super::super::codec::{Sender, handshake};
+    use super::super::codec::{Call, Sender, handshake};
     use super::super::error::Error;
+    use super::super::frames::tests::frame;
+    use super::super::frames::{END_STREAM, HEADERS};
     use super::*;
     use crate::clock::{Clock, StampClock};
-    use crate::driver::transport::inspected::Inspected;
     use crate::driver::transport::net::Transport;
     use crate::driver::transport::traffic::Traffic;
     use crate::driver::transport::wire::{Socket, Wire};
+    use crate::scenario::Codec;
 
-    /// The connection breaks, and a write is the first to see it.
-    #[tokio::test]
-    async fn a_write_that_fails_ends_every_stream() {
+    /// A connection, who sends on it, and its other side.
+    async fn connected(codec: Codec) -> (Pump, Sender, std::net::TcpStream) {
+        let (mover, tap, sender, other) = dialed(codec).await;
+        (Pump::new(mover, &tap), sender, other)
+    }
+
+    async fn dialed(codec: Codec) -> (Mover, Rc<Tap>, Sender, std::net::TcpStream) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
         let address = listener.local_addr().expect("bound");
         let tcp = TcpStream::connect(address).await.expect("it listens");
         let (other, _) = listener.accept().expect("connected");
-        let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(Clock::start()))));
-        let tap = Tap::new(&traffic);
-        let wire = Inspected::new(
-            Transport::Plain(Wire::new(Socket::Tcp(tcp), &traffic)),
-            &tap,
-        );
-        let (mut sender, connection, _) = handshake(wire).await.expect("a preface");
-        let pump = Pump::new(connection, &tap);
-        let send = |sender: &mut Sender| {
-            let (response, mut stream) = sender.send_once(Request::new(()))?;
-            stream.send(Bytes::new(), true)?;
-            Ok::<_, Error>(response)
-        };
-        let mut responses = vec![send(&mut sender).expect("open")];
-        poll_fn(|cx| {
-            assert!(pump.poll(cx).is_pending());
-            Poll::Ready(())
-        })
-        .await;
-
         let no_lingering = nix::libc::linger {
             l_onoff: 1,
             l_linger: 0,
         };
         setsockopt(&other, sockopt::Linger, &no_lingering).expect("a socket");
+        let traffic = Rc::new(Traffic::new(&Rc::new(StampClock::new(Clock::start()))));
+        let tap = Tap::new(&traffic);
+        let wire = Transport::Plain(Wire::new(Socket::Tcp(tcp), &traffic));
+        let shaken = handshake(codec, wire, &traffic, &tap, None).await;
+        let (sender, mover, _) = shaken.expect("a preface");
+        (mover, tap, sender, other)
+    }
+
+    fn send(sender: &mut Sender) -> Call {
+        let mut call = sender.call(None, || Request::new(())).expect("open");
+        call.send(Bytes::new()).expect("open");
+        call
+    }
+
+    async fn one_turn(pump: &Pump) {
+        poll_fn(|cx| {
+            assert!(pump.poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    /// The connection breaks, and a write is the first to see it.
+    #[test_case(Codec::H2; "the library")]
+    #[test_case(Codec::Own; "our own codec")]
+    #[tokio::test]
+    async fn a_write_that_fails_ends_every_stream(codec: Codec) {
+        let (pump, mut sender, other) = connected(codec).await;
+        let mut calls = vec![send(&mut sender)];
+        one_turn(&pump).await;
+
         drop(other);
         // The runtime has not been told yet.
-        let fresh = &mut sender.clone();
-        responses.push(send(fresh).expect("open"));
+        calls.push(send(&mut sender));
         let ended = timeout(Duration::from_secs(10), async {
             poll_fn(|cx| pump.poll(cx)).await;
-            for response in responses {
-                response.await.err().expect("nobody answered");
+            for mut call in calls {
+                let head = poll_fn(|cx| call.poll_head(cx)).await;
+                let error = head.expect_err("nobody answered").to_string();
+                let says = ["broken pipe", "connection reset"];
+                assert!(says.iter().any(|it| error.contains(it)), "{error}");
             }
         });
         ended.await.expect("none hangs");
+    }
+
+    /// A server answers, says good-bye and resets the connection. The library loses that where it writes before the
+    /// runtime was told.
+    #[test_case(Codec::H2, false; "the library")]
+    #[test_case(Codec::Own, false; "our own codec")]
+    #[test_case(Codec::Own, true; "our own codec and a write before it knows")]
+    #[tokio::test]
+    async fn what_came_before_a_reset_is_taken(codec: Codec, writes: bool) {
+        let (pump, mut sender, mut other) = connected(codec).await;
+        let (mut answered, mut refused) = (send(&mut sender), send(&mut sender));
+        one_turn(&pump).await;
+
+        let said = [
+            frame(4, 0, 0, &[]),
+            frame(HEADERS, 4 | END_STREAM, 1, &[0x88]),
+            frame(7, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0]),
+        ];
+        other.write_all(&said.concat()).expect("sent");
+        drop(other);
+        let mut more = writes.then(|| send(&mut sender));
+        let ended = timeout(Duration::from_secs(10), poll_fn(|cx| pump.poll(cx)));
+        ended.await.expect("it ends");
+        let head = poll_fn(|cx| answered.poll_head(cx)).await;
+        assert_eq!(head.expect("it was answered").status(), 200);
+        for call in [Some(&mut refused), more.as_mut()].into_iter().flatten() {
+            let head = poll_fn(|cx| call.poll_head(cx)).await;
+            assert!(head.err().is_some_and(|it| it.is_untouched()));
+        }
+    }
+
+    /// Our last word does not arrive, and that is not what ended the connection. The library says that it is.
+    #[tokio::test]
+    async fn a_connection_that_we_end_ended_for_our_reason() {
+        let (mut mover, _tap, _sender, mut other) = dialed(Codec::Own).await;
+        let said = [frame(4, 0, 0, &[]), frame(6, 0, 0, &[0; 3])];
+        other.write_all(&said.concat()).expect("sent");
+        drop(other);
+        let ended = timeout(Duration::from_secs(10), &mut mover);
+        let error = ended.await.expect("it ends").expect_err("it was wrong");
+        assert!(matches!(error, Error::BadConnection { .. }), "{error}");
     }
 }

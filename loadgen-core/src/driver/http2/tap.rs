@@ -44,6 +44,16 @@ pub(crate) struct Times {
 }
 
 impl Times {
+    /// These, where whoever speaks HTTP/2 knows them itself.
+    #[inline]
+    pub(super) fn of(sent_at: Option<Nanos>, received: Option<Receipt>) -> Self {
+        Self {
+            sent_at,
+            received,
+            ..Self::default()
+        }
+    }
+
     /// Just before the write in which the kernel took its first frame.
     pub(crate) fn began_at(&self) -> Option<Nanos> {
         self.began.map(|(_, at)| at)
@@ -134,6 +144,12 @@ impl Tap {
     #[inline]
     pub(crate) fn answers(&self) -> u64 {
         self.answers.get()
+    }
+
+    /// So many came, where whoever takes them knows that itself.
+    #[inline]
+    pub(super) fn has_answers(&self, answers: u64) {
+        self.answers.set(answers);
     }
 
     /// Watches a stream, from before its first frame.

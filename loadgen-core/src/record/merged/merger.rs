@@ -79,6 +79,8 @@ impl Merger {
     pub(crate) fn new(names: &Names, workers: usize) -> Self {
         let mut total =
             ScenarioRecord::empty(&names.scenario, &names.protocol, names.open, &names.steps);
+        total.codec.clone_from(&names.codec);
+        total.codec_elsewhere.clone_from(&names.codec_elsewhere);
         total.late_after = names.late_after;
         total.retries = names.retries.then(Retries::default);
         total.targets = names.targets.iter().map(TargetRecord::empty).collect();

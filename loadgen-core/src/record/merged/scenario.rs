@@ -25,6 +25,12 @@ pub struct ScenarioRecord {
     pub name: String,
     /// What it speaks: `grpc`, `websocket`, or a custom workload's own word.
     pub protocol: String,
+    /// Who speaks it, where that is a choice: of gRPC loadgen's `own` code or the library `h2`.
+    #[serde(default)]
+    pub codec: Option<String>,
+    /// The same of steps of users' lives that go elsewhere.
+    #[serde(default)]
+    pub codec_elsewhere: Option<String>,
     /// Whether the load model is open, so that start lag and queue wait mean something.
     pub open: bool,
     /// Whether each iteration lasts for as long as the load: when it was due and how it ended then tells nothing of
@@ -285,6 +291,8 @@ impl ScenarioRecord {
         Self {
             name: name.to_owned(),
             protocol: protocol.to_owned(),
+            codec: None,
+            codec_elsewhere: None,
             open,
             lasting: false,
             measured_from: Duration::ZERO,

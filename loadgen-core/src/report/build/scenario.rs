@@ -32,6 +32,8 @@ pub(super) fn scenario(
     Scenario {
         name: record.name.clone(),
         protocol: record.protocol.clone(),
+        codec: record.codec.clone(),
+        codec_elsewhere: record.codec_elsewhere.clone(),
         load_model: if record.open {
             LoadModel::Open
         } else {

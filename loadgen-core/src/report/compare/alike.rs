@@ -245,6 +245,20 @@ mod tests {
         assert_eq!(other, [(Unlike::Plan, expected.to_owned())]);
     }
 
+    /// What was asked for is nothing that figures depend on, and what is not told was the library.
+    #[test]
+    fn who_spoke_is_a_difference() {
+        let asked = |it: &mut Value| {
+            it["run"]["plan"]["scenarios"][0]["codec"] = json!("own");
+        };
+        assert_eq!(said(asked), []);
+        let told = |it: &mut Value| it["scenarios"][0]["codec"] = json!("h2");
+        assert_eq!(said(told), []);
+        let spoke = said(|it| it["scenarios"][0]["codec"] = json!("own"));
+        let expected = "`scenarios.hello_high.codec` is \"h2\" in a.json and \"own\" in b.json";
+        assert_eq!(spoke, [(Unlike::Plan, expected.to_owned())]);
+    }
+
     #[test]
     fn plans_are_told_apart_by_where_they_differ() {
         let load = said(|it| {

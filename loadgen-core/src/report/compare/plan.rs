@@ -9,8 +9,12 @@ use super::alike::{Difference, NOTHING, Traits};
 const SHOWN: usize = 60;
 /// What the embedded backend calls itself.
 const EMBEDDED: &str = "embedded";
-/// Fields of a plan and of its scenarios that change nothing of the load.
-const WITHOUT_EFFECT: [&str; 3] = ["$schema", "description", "thresholds"];
+/// Fields of a plan and of its scenarios that change nothing of the load, or that ask for what may not be had: a
+/// scenario says which codec it was.
+const WITHOUT_EFFECT: [&str; 4] = ["$schema", "description", "thresholds", CODECS[0]];
+/// The fields of a scenario that say so, and which codec it was before there were any.
+const CODECS: [&str; 2] = ["codec", "codec_elsewhere"];
+const BEFORE: &str = "h2";
 /// The list of a plan's scenarios.
 const SCENARIOS: &str = "scenarios";
 /// Lists of a plan in which order says nothing: what is in them is there at the same time.
@@ -20,6 +24,7 @@ const WITHOUT_ORDER: [&str; 2] = [SCENARIOS, "backends"];
 #[derive(Debug, Clone)]
 pub struct ScenarioPlan {
     plan: Value,
+    codecs: [Option<String>; 2],
     may_be_embedded: bool,
 }
 
@@ -32,6 +37,7 @@ impl ScenarioPlan {
         let planned = scenarios.find(|it| is_of(it, scenario));
         Self {
             plan: planned.cloned().unwrap_or_default(),
+            codecs: codecs(scenario).map(|it| it.map(str::to_owned)),
             may_be_embedded: may_be_embedded(scenario),
         }
     }
@@ -44,8 +50,19 @@ impl ScenarioPlan {
             found: Vec::new(),
         };
         walk.fields("", &self.plan, &other.plan);
-        !walk.found.is_empty()
+        self.codecs != other.codecs || !walk.found.is_empty()
     }
+}
+
+/// Who spoke for a scenario, where that is a choice, and who for its steps elsewhere. Before results told, there was
+/// none.
+fn codecs(scenario: &Scenario) -> [Option<&str>; 2] {
+    let only = (scenario.protocol == "grpc").then_some(BEFORE);
+    let elsewhere = scenario.codec_elsewhere.as_deref();
+    [
+        scenario.codec.as_deref().or(only),
+        elsewhere.or(Some(BEFORE)),
+    ]
 }
 
 /// Whether a scenario of a plan is this one.
@@ -71,6 +88,20 @@ pub(super) fn differences(a: &Traits<'_>, b: &Traits<'_>) -> Vec<Difference> {
         found: Vec::new(),
     };
     walk.plans(a, b);
+    for of_a in a.scenarios {
+        let same = |it: &&Scenario| it.name == of_a.name && it.protocol == of_a.protocol;
+        let Some(of_b) = b.scenarios.iter().find(same) else {
+            continue;
+        };
+        for ((field, a), b) in CODECS.into_iter().zip(codecs(of_a)).zip(codecs(of_b)) {
+            if a != b {
+                walk.found.push(Difference {
+                    path: format!("{SCENARIOS}.{}.{field}", of_a.name),
+                    values: [a, b].map(|it| shown(it.map(Value::from).as_ref())),
+                });
+            }
+        }
+    }
     walk.found
 }
 

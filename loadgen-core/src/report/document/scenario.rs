@@ -25,6 +25,12 @@ pub struct Scenario {
     pub name: String,
     /// What it speaks: `grpc`, `websocket`, or a custom workload's own word.
     pub protocol: String,
+    /// Who speaks it, where that is a choice: of gRPC loadgen's `own` code or the library `h2`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec: Option<String>,
+    /// The same of steps that call gRPC elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub codec_elsewhere: Option<String>,
     /// Which kind of load model it has.
     pub load_model: LoadModel,
     /// When it began to be measured, in seconds from `run.started_at`: after its `start_after` and its warm-up.

@@ -44,7 +44,9 @@ fn longest_allowed(scenario: &ScenarioRecord) -> Duration {
 /// So many times that p99, and a second at the least, also where there are too few samples for one.
 fn longest_of(scenario: &ScenarioRecord, times_p99: u64) -> Duration {
     let times = &scenario.service_time;
-    let cut_off = scenario.unanswered - scenario.dropped_unanswered;
+    let cut_off = scenario
+        .unanswered
+        .saturating_sub(scenario.dropped_unanswered);
     let ended = times.len().saturating_sub(cut_off);
     let is_enough = Quantile::P99.is_supported_by(ended);
     let p99 = is_enough.then(|| times.at(Quantile::P99.share() * ratio(ended, times.len())));
@@ -112,7 +114,7 @@ fn judge_silence(scenario: &Titled<'_>, conditions: &[ThresholdResult], findings
 fn judge_remainder(scenario: &Titled<'_>, findings: &mut Findings) {
     let name = &scenario.title;
     let unanswered = scenario.unanswered;
-    let cut_off = unanswered - scenario.dropped_unanswered;
+    let cut_off = unanswered.saturating_sub(scenario.dropped_unanswered);
     if unanswered > 0 {
         let mut kinds = Vec::new();
         if cut_off > 0 {

@@ -336,6 +336,7 @@ same_fields!(
     http_version,
     connections,
     streams_per_connection,
+    codec,
     connection_per,
     connect_rate,
     connect_timeout,

@@ -27,6 +27,17 @@ impl ScenarioPlan {
         if let Some(connections) = overrides.connections {
             notices.extend(plan.protocol.set_connections(connections));
         }
+        if let Some(codec) = overrides.codec {
+            // Steps that go elsewhere may speak gRPC where the others do not.
+            let elsewhere = plan.elsewhere.iter_mut().map(|it| &mut it.protocol);
+            let all = std::iter::once(&mut plan.protocol).chain(elsewhere);
+            let speaking = all
+                .filter_map(|it| it.set_codec(codec).then_some(()))
+                .count();
+            if speaking == 0 {
+                notices.push(format!("--codec {codec} is for gRPC"));
+            }
+        }
         if let Some(timeout) = overrides.timeout {
             plan.timeout = timeout;
         }

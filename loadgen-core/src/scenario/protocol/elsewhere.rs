@@ -1,6 +1,7 @@
 //! Where steps go that do not go where the scenario's own go, as it is written: a block for each protocol,
 //! with those fields of a scenario that say how its servers are reached.
 
+use super::grpc::raw::RawCodec;
 use super::http::raw::RawHttpVersion;
 use super::websocket::raw::{RawConnectionPer, RawMessageCompression};
 use super::websocket::value::{Redirects, Subprotocol};
@@ -44,6 +45,8 @@ object! {
         "connections" connections: Connections,
         /// The most concurrent streams on one connection (gRPC, HTTP/2).
         "streams_per_connection" streams_per_connection: Streams,
+        /// Who speaks HTTP/2 (gRPC): `own` or `h2`.
+        "codec" codec: RawCodec,
         /// How long a user keeps its connections (WebSocket, HTTP, TCP, gRPC): with `iteration` until the
         /// part of its life is over that opened them. `user` unless given; gRPC's users share `connections`.
         "connection_per" connection_per: RawConnectionPer,

@@ -29,7 +29,7 @@ use super::value::Source;
 pub use self::grpc::circuit_breaker::CircuitBreaker;
 pub use self::grpc::health_check::HealthCheck;
 pub use self::grpc::pick::Pick;
-pub use self::grpc::plan::{Compression, GrpcCall, GrpcPlan, GrpcStreamEnd};
+pub use self::grpc::plan::{Codec, CodecError, Compression, GrpcCall, GrpcPlan, GrpcStreamEnd};
 pub use self::grpc::retry::{Retry, RetryThrottling};
 pub use self::http::plan::{HttpBody, HttpPlan, HttpRequest, HttpVersion};
 pub(crate) use self::http::value::check_header_name as check_request_header_name;
@@ -253,6 +253,15 @@ impl ProtocolPlan {
     /// Has it use so many connections, or says why it does not.
     pub(in crate::scenario) fn set_connections(&mut self, connections: u32) -> Option<String> {
         with_room!(self, |plan| plan.set_connections(connections))
+    }
+
+    /// Has this one speak HTTP/2. Whether it does.
+    pub(in crate::scenario) fn set_codec(&mut self, codec: Codec) -> bool {
+        if let Self::Grpc(plan) = self {
+            plan.codec = Some(codec);
+            return true;
+        }
+        false
     }
 }
 

@@ -5,7 +5,7 @@ use super::elsewhere::RawElsewhere;
 use super::grpc::circuit_breaker::RawCircuitBreaker;
 use super::grpc::health_check::RawHealthCheck;
 use super::grpc::pick::RawPick;
-use super::grpc::raw::RawGrpc;
+use super::grpc::raw::{RawCodec, RawGrpc};
 use super::grpc::retry::{NO_HEDGING, RawRetry};
 use super::http::raw::{RawHttp, RawHttpVersion};
 use super::tcp::raw::RawTcp;
@@ -47,6 +47,9 @@ object! {
         /// The most concurrent streams on one connection (gRPC, HTTP/2); what the server allows unless
         /// given.
         "streams_per_connection" streams_per_connection: Streams,
+        /// Who speaks HTTP/2 (gRPC): loadgen's `own` code where it makes all of the scenario's calls, or the library
+        /// `h2`. `own` unless given.
+        "codec" codec: RawCodec,
         /// How long a user keeps its connections (WebSocket, HTTP/1.1, TCP): `user` unless given. gRPC's users
         /// share `connections` unless given.
         "connection_per" connection_per: RawConnectionPer,

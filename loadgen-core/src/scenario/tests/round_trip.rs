@@ -560,6 +560,9 @@ fn grpc_scenario() -> impl Strategy<Value = ScenarioPlan> {
                     connection_per,
                     connect_rate: connection_per.and(connect_rate),
                     streams_per_connection: connect.2,
+                    codec: connect
+                        .2
+                        .map(|streams| [Codec::Own, Codec::H2][streams as usize % 2]),
                     keepalive: connect.4.1,
                     wait_for_ready: connect.4.1.is_some(),
                     metadata,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use loadgen_core::driver::grpc::{DriverError, GrpcFactory, GrpcWorkload};
 use loadgen_core::scenario::{
-    Action, GrpcCall, GrpcPlan, ProtocolPlan, ScenarioPlan, Step, Target,
+    Action, Codec, GrpcCall, GrpcPlan, ProtocolPlan, ScenarioPlan, Step, Target,
 };
 use loadgen_core::schedule::Load;
 use loadgen_core::workload::WorkerContext;
@@ -50,7 +50,16 @@ pub(crate) fn plan(targets: &[std::net::SocketAddr], method: &str) -> ScenarioPl
     plan.graceful_stop = Duration::from_secs(1);
     plan.timeout = Duration::from_secs(5);
     plan.thresholds = Vec::new();
+    grpc(&mut plan).codec = codec();
     plan
+}
+
+/// Who speaks in these tests where nothing else is said.
+pub(crate) const CODEC: &str = "LOADGEN_TESTS_CODEC";
+
+fn codec() -> Option<Codec> {
+    let codec = std::env::var(CODEC).ok();
+    codec.map(|it| it.parse().expect("a codec"))
 }
 
 /// What a plan says of gRPC.

@@ -1,6 +1,8 @@
 //! What a plan says of gRPC.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use heck::ToSnakeCase;
@@ -26,6 +28,8 @@ pub struct GrpcPlan {
     pub connect_rate: Option<Rate>,
     /// The most concurrent streams on one connection; `None` is what the server allows.
     pub streams_per_connection: Option<u32>,
+    /// Who is to speak HTTP/2; `None` is [`Codec::default`].
+    pub codec: Option<Codec>,
     /// How often a ping asks whether a connection on which nothing comes is alive; `None` is after
     /// timeouts only.
     pub keepalive: Option<Duration>,
@@ -94,6 +98,44 @@ impl GrpcPlan {
         }
         self.connections = Some(connections);
         None
+    }
+}
+
+/// Who speaks HTTP/2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Codec {
+    /// loadgen's own code, where all calls of a scenario are such as it makes: unary ones that compress nothing and
+    /// whose metadata are not templated. The library makes the others.
+    #[default]
+    Own,
+    /// The library `h2`.
+    H2,
+}
+
+/// A text that names no codec.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is no codec; expected `own` or `h2`")]
+pub struct CodecError(String);
+
+impl FromStr for Codec {
+    type Err = CodecError;
+
+    fn from_str(text: &str) -> Result<Self, CodecError> {
+        match text {
+            "own" => Ok(Self::Own),
+            "h2" => Ok(Self::H2),
+            other => Err(CodecError(crate::text::short(other))),
+        }
+    }
+}
+
+impl fmt::Display for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Own => "own",
+            Self::H2 => "h2",
+        })
     }
 }
 

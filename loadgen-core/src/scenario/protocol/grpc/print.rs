@@ -1,7 +1,7 @@
 //! gRPC scenarios as they are written.
 
 use super::plan::{Compression, GrpcCall, GrpcPlan, GrpcStreamEnd};
-use super::raw::{RawChecked, RawCompression, RawGrpc, RawStreamEnd};
+use super::raw::{RawChecked, RawCodec, RawCompression, RawGrpc, RawStreamEnd};
 use super::value::{HealthService, Lasting, Message, Method};
 use super::{circuit_breaker, health_check, pick, retry};
 use crate::scenario::protocol::raw::{RawScenario, RawStep};
@@ -14,6 +14,7 @@ impl GrpcPlan {
         raw.connections = Entry::from_option(self.connections.map(Bounded::of));
         raw.streams_per_connection =
             Entry::from_option(self.streams_per_connection.map(Bounded::of));
+        raw.codec = Entry::from_option(self.codec.map(RawCodec::of));
         raw.connection_per = Entry::from_option(self.connection_per.map(RawConnectionPer::of));
         raw.connect_rate = Entry::from_option(self.connect_rate);
         raw.keepalive = Entry::from_option(self.keepalive.map(PositiveSpan));

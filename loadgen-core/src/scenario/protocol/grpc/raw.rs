@@ -1,5 +1,6 @@
 //! What a gRPC step may say.
 
+use super::plan::Codec;
 use super::value::{HealthService, Lasting, Message, Method};
 use crate::scenario::reader::{Entries, choice, object};
 use crate::scenario::value::{FieldPath, Messages, MessagesOrNone, PositiveSpan, RawSource};
@@ -60,6 +61,33 @@ object! {
         "duration" => "it is over after a time: `for`",
         "until" => "it is over after `messages`, or after a time: `for`",
         "sequence" => "gRPC's messages are not looked into",
+    }
+}
+
+choice! {
+    /// Who speaks HTTP/2.
+    RawCodec {
+        /// loadgen's own code, where it makes all of the scenario's calls: unary ones that compress nothing and whose
+        /// metadata are not templated.
+        Own = "own",
+        /// The library `h2`.
+        H2 = "h2",
+    }
+}
+
+impl RawCodec {
+    pub(in crate::scenario::protocol) fn of(codec: Codec) -> Self {
+        match codec {
+            Codec::Own => Self::Own,
+            Codec::H2 => Self::H2,
+        }
+    }
+
+    pub(in crate::scenario::protocol) fn plan(&self) -> Codec {
+        match self {
+            Self::Own => Codec::Own,
+            Self::H2 => Codec::H2,
+        }
     }
 }
 

@@ -26,6 +26,7 @@ impl GrpcPlan {
             "connection_per",
             "connect_rate",
             "streams_per_connection",
+            "codec",
             "keepalive",
             "wait_for_ready",
             "metadata",
@@ -52,6 +53,7 @@ impl Room for GrpcPlan {
     fn fields(layers: &Layers<'_>) -> Option<Self> {
         let connections = layers.connections();
         let streams = layers.pick("streams_per_connection", |raw| &raw.streams_per_connection);
+        let codec = layers.pick("codec", |raw| &raw.codec);
         let keepalive = layers.pick("keepalive", |raw| &raw.keepalive);
         let waits = layers.pick("wait_for_ready", |raw| &raw.wait_for_ready);
         let protos = layers.pick("protos", |raw| &raw.protos);
@@ -73,6 +75,7 @@ impl Room for GrpcPlan {
         });
         Some(Self {
             streams_per_connection: streams.entry.or(None, |count| Some(count.small()))?,
+            codec: codec.entry.or(None, |codec| Some(codec.plan()))?,
             keepalive: keepalive.entry.or(None, |span| Some(span.0))?,
             wait_for_ready: waits.entry.or(false, |waits| *waits)?,
             metadata: metadata??,

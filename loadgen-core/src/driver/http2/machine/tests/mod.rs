@@ -1,0 +1,11 @@
+//! The state machine against what a server may send it.
+
+mod appendix_c;
+mod bad_server;
+mod compression;
+mod flow;
+mod interop;
+mod oracle;
+mod pieces;
+mod script;
+mod server;

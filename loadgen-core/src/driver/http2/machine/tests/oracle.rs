@@ -1,0 +1,79 @@
+//! Servers that are made up, to the library and to us.
+
+use std::collections::BTreeMap;
+
+use super::super::oracle::{Parted, Script, agree};
+use super::pieces::STREAMS;
+use super::server::Server;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Says {
+    Well,
+    Badly,
+    Anything,
+}
+
+fn made_up(seed: u64, says: Says) -> Option<Parted> {
+    let mut server = Server::new(seed);
+    // The library decodes each piece of a block as if it were one, and none that depends on itself.
+    server.is_odd = says == Says::Well;
+    let says = match says {
+        Says::Well => server.answers(STREAMS),
+        Says::Badly => {
+            let mut bytes = server.answers(STREAMS);
+            server.spoil(&mut bytes);
+            bytes
+        }
+        Says::Anything => server.says_anything(),
+    };
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let gives_up = (rng.usize(0..STREAMS as usize), rng.usize(1..30));
+    agree(&Script {
+        window: [0, 50, 65_535][rng.usize(0..3)],
+        calls: STREAMS,
+        says: &says,
+        gives_up: Some(gives_up).filter(|_| rng.bool()),
+    })
+}
+
+/// How many of them part, and why.
+fn all(seeds: std::ops::Range<u64>, says: Says) -> BTreeMap<Parted, usize> {
+    let mut parted = BTreeMap::new();
+    for seed in seeds {
+        if let Some(why) = made_up(seed, says) {
+            *parted.entry(why).or_default() += 1;
+        }
+    }
+    parted
+}
+
+#[test]
+fn what_a_server_says_well_is_the_same_to_both() {
+    let mut parted = all(0..1000, Says::Well);
+    let ended = parted.remove(&Parted::EndsMore);
+    assert!(
+        ended < Some(200) && parted.is_empty(),
+        "{ended:?} {parted:?}"
+    );
+}
+
+#[test]
+fn what_a_server_says_badly_is_the_same_to_both() {
+    let parted = all(0..2000, Says::Badly);
+    assert!(parted.values().sum::<usize>() < 400, "{parted:?}");
+}
+
+#[test]
+fn whatever_a_server_says_is_the_same_to_both() {
+    let parted = all(0..5000, Says::Anything);
+    assert!(parted.values().sum::<usize>() < 2500, "{parted:?}");
+}
+
+#[test]
+#[ignore = "takes minutes"]
+fn what_a_server_says_is_the_same_to_both_in_many_ways() {
+    let rounds = std::env::var("ROUNDS").ok().and_then(|it| it.parse().ok());
+    for says in [Says::Well, Says::Badly, Says::Anything] {
+        println!("{says:?} {:?}", all(0..rounds.unwrap_or(50_000), says));
+    }
+}

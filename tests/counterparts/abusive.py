@@ -65,6 +65,8 @@ class Row:
     also: typing.Callable = lambda found: True
     # The exit code where nothing ran.
     code: int = 101
+    # What of this is otherwise where the library `h2` speaks.
+    library: dict = dataclasses.field(default_factory=dict)
 
 
 class Host:

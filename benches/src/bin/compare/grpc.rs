@@ -1,16 +1,16 @@
 //! Generator processor time per gRPC request.
 
 use loadgen_benches::{Server, ServerProcess};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::peer::{self, Peer, ROUNDS, Scratch, words};
 
 /// Connections and streams on each.
 type Shape = (u32, u32);
 
-const SHAPES: [Shape; 3] = [(1, 64), (8, 8), (4, 16)];
+const SHAPES: [Shape; 4] = [(1, 64), (8, 8), (4, 16), (64, 1)];
 
-const PEERS: [Peer<Shape>; 5] = [
+const PEERS: [Peer<Shape>; 6] = [
     Peer {
         name: "h2load",
         amount: |_| 800_000,
@@ -29,17 +29,16 @@ const PEERS: [Peer<Shape>; 5] = [
         name: "loadgen",
         amount: |_| 800_000,
         did: None,
-        command: |scratch, address, &(connections, streams), requests| {
-            scratch.loadgen(&json!({
-                "name": "compare",
-                "targets": [address],
-                "connections": connections,
-                "streams_per_connection": streams,
-                "load": { "closed": { "users": connections * streams, "iterations": requests } },
-                "steps": [{ "name": "hello", "grpc": {
-                    "method": "loadgen.v1.Greeter/Hello", "message": { "name": "world" },
-                } }],
-            }))
+        command: |scratch, address, &shape, requests| {
+            scratch.loadgen(&scenario(address, shape, requests, "own"))
+        },
+    },
+    Peer {
+        name: "loadgen, codec h2",
+        amount: |_| 400_000,
+        did: None,
+        command: |scratch, address, &shape, requests| {
+            scratch.loadgen(&scenario(address, shape, requests, "h2"))
         },
     },
     Peer {
@@ -87,6 +86,20 @@ const PEERS: [Peer<Shape>; 5] = [
         },
     },
 ];
+
+fn scenario(address: &str, (connections, streams): Shape, requests: u64, codec: &str) -> Value {
+    json!({
+        "name": "compare",
+        "targets": [address],
+        "connections": connections,
+        "streams_per_connection": streams,
+        "codec": codec,
+        "load": { "closed": { "users": connections * streams, "iterations": requests } },
+        "steps": [{ "name": "hello", "grpc": {
+            "method": "loadgen.v1.Greeter/Hello", "message": { "name": "world" },
+        } }],
+    })
+}
 
 pub(crate) fn compare(scratch: &Scratch) {
     let server = ServerProcess::spawn(Server::Grpc.role(), scratch.server_processor());

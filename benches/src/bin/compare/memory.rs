@@ -1,7 +1,7 @@
-//! Memory that a generator holds for an open WebSocket connection in use.
+//! Memory that a generator holds for an open connection in use, of WebSocket and of gRPC.
 //!
-//! Every connection sends a message of 64 bytes a second. What the same generator holds with a few
-//! connections is subtracted.
+//! Every connection sends a message a second, of 64 bytes over WebSocket, or makes a call. What the same generator
+//! holds with a few connections is subtracted.
 
 use std::fs::File;
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ use super::bare;
 use super::peer::{Peer, Scratch, words};
 
 const FEW: u64 = 10;
-const COUNTS: [u64; 3] = [1000, 5000, 9000];
+const COUNTS: [u64; 3] = [1000, 5000, 10_000];
 const SECONDS: u64 = 10;
 /// How often a generator's memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How many connections; the amount that a peer is asked for is seconds.
 type Connections = u64;
 
-const PEERS: [Peer<Connections>; 3] = [
+const WEBSOCKET: [Peer<Connections>; 3] = [
     Peer {
         name: "bare loop",
         amount: |_| SECONDS,
@@ -75,6 +75,44 @@ const PEERS: [Peer<Connections>; 3] = [
         },
     },
 ];
+
+const GRPC: [Peer<Connections>; 2] = [
+    Peer {
+        name: "loadgen",
+        amount: |_| SECONDS,
+        did: None,
+        command: |scratch, address, &connections, seconds| {
+            scratch.loadgen(&calls(address, connections, seconds, "own"))
+        },
+    },
+    Peer {
+        name: "loadgen, codec h2",
+        amount: |_| SECONDS,
+        did: None,
+        command: |scratch, address, &connections, seconds| {
+            scratch.loadgen(&calls(address, connections, seconds, "h2"))
+        },
+    },
+];
+
+/// A call a second on each connection.
+fn calls(address: &str, connections: Connections, seconds: u64, codec: &str) -> Value {
+    json!({
+        "name": "memory",
+        "targets": [address],
+        "connections": connections,
+        "streams_per_connection": 1,
+        "codec": codec,
+        "load": { "closed": {
+            "users": connections,
+            "duration": format!("{seconds}s"),
+            "think_time": "1s",
+        } },
+        "steps": [{ "name": "hello", "grpc": {
+            "method": "loadgen.v1.Greeter/Hello", "message": { "name": "world" },
+        } }],
+    })
+}
 
 /// What became of one run of one generator.
 struct Held {
@@ -138,19 +176,25 @@ fn stability(output: &[u8]) -> String {
 }
 
 pub(crate) fn compare(scratch: &Scratch) {
-    let server = ServerProcess::spawn(Server::Websocket.role(), scratch.server_processor());
     println!(
-        "Memory of the generator for each open WebSocket connection, a message of 64 B a second"
+        "Memory of the generator for each open connection, a message of 64 B or a unary call a"
     );
     println!(
-        "on each; resident in the middle of the run, and the most there was, less what there is"
+        "second on each; resident in the middle of the run, and the most there was, less what"
     );
-    println!("with {FEW} connections.\n");
+    println!("there is with {FEW} connections.\n");
     println!(
-        "{:<10} {:>12} {:>10} {:>10} {:>10}",
-        "generator", "connections", "KiB each", "most", "with few"
+        "{:<18} {:<10} {:>12} {:>10} {:>10} {:>10}",
+        "generator", "protocol", "connections", "KiB each", "most", "with few"
     );
-    for peer in PEERS.iter().filter(|peer| peer.is_here()) {
+    hold(scratch, ("WebSocket", Server::Websocket), &WEBSOCKET);
+    hold(scratch, ("gRPC", Server::Grpc), &GRPC);
+    super::peer::name_missing(&WEBSOCKET);
+}
+
+fn hold(scratch: &Scratch, (protocol, server): (&str, Server), peers: &[Peer<Connections>]) {
+    let server = ServerProcess::spawn(server.role(), scratch.server_processor());
+    for peer in peers.iter().filter(|peer| peer.is_here()) {
         let run = |connections: u64| {
             let amount = (peer.amount)(&connections);
             let command = (peer.command)(scratch, &server.address, &connections, amount);
@@ -160,13 +204,13 @@ pub(crate) fn compare(scratch: &Scratch) {
         for connections in COUNTS {
             let many = run(connections);
             let each = |many: f64, few: f64| (many - few) / (connections - FEW) as f64;
-            let note = if peer.name == "loadgen" {
+            let note = if peer.name.starts_with("loadgen") {
                 stability(&many.output)
             } else {
                 String::new()
             };
             println!(
-                "{:<10} {connections:>12} {:>10.1} {:>10.1} {:>10.0}  {note}",
+                "{:<18} {protocol:<10} {connections:>12} {:>10.1} {:>10.1} {:>10.0}  {note}",
                 peer.name,
                 each(many.resident, few.resident),
                 each(many.most, few.most),
@@ -174,5 +218,4 @@ pub(crate) fn compare(scratch: &Scratch) {
             );
         }
     }
-    super::peer::name_missing(&PEERS);
 }

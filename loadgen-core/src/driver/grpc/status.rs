@@ -2,11 +2,13 @@
 //!
 //! Owns the mapping to [`Failure`]. Reads headers only; talks to nobody.
 
+use std::num::NonZeroU8;
+
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, StatusCode};
 use percent_encoding::percent_decode;
 
-use crate::driver::http2::MOST_HEAD_BYTES;
+use crate::driver::http2::{Head, MOST_HEAD_BYTES};
 use crate::outcome::{Failure, GrpcCode};
 
 static GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -101,6 +103,35 @@ pub(super) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), 
         Some(value) if value.as_bytes().starts_with(b"application/grpc") => Ok(()),
         _ => Err(Failure::Protocol),
     }
+}
+
+/// What an answer's head or trailers say, as far as it is seen without knowing which of the two they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Says {
+    /// As a head: that messages may follow. It has no status.
+    Begins = 1,
+    /// As trailers: that the call ended well.
+    EndsWell = 2,
+    /// Anything else.
+    Other = 3,
+}
+
+/// What a head or trailers say; of those that others have had it is known already.
+#[inline]
+pub(super) fn says(head: &Head) -> Says {
+    let note = head.judged(|status, fields| {
+        let says = match (code(fields), check_head(status, fields)) {
+            (None, Ok(())) => Says::Begins,
+            (Some(Ok(code)), _) if code.is_ok() => Says::EndsWell,
+            _ => Says::Other,
+        };
+        NonZeroU8::new(says as u8).unwrap_or(NonZeroU8::MAX)
+    });
+    [Says::Begins, Says::EndsWell]
+        .into_iter()
+        .find(|says| *says as u8 == note.get())
+        .unwrap_or(Says::Other)
 }
 
 /// The gRPC status of an answer that HTTP says is none, where it has one other than OK.

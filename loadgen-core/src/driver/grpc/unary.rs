@@ -19,7 +19,7 @@ use super::details::Details;
 use super::framing::{Framing, Keep, Nobody};
 use super::refusal::{self, Refusal};
 use super::retry::{Attempt, Lost};
-use super::status;
+use super::status::{self, Says};
 use super::waiting::{Stage, Waiting};
 use crate::driver::header_fields::Fields;
 use crate::driver::http2::{
@@ -156,7 +156,7 @@ async fn exchange(
         stage,
     };
     stage.set(Stage::Sending);
-    let sent = under_way.call.send(call.framed.clone());
+    let sent = under_way.call.send(&call.framed);
     let failed = |error: Error| http2_failure(error, permit, iteration, stage);
     sent.map_err(failed)?;
     permit.handed_over(iteration.ready_since());
@@ -170,7 +170,8 @@ async fn exchange(
     if let Some(identity) = identity.and_then(|name| headers.get(name)) {
         iteration.answered_by(identity.as_bytes());
     }
-    if let Err(failure) = status::check_head(head.status(), headers) {
+    let begins = status::says(&head) == Says::Begins;
+    if !begins && let Err(failure) = status::check_head(head.status(), headers) {
         // Boxed, or every call would carry room for it.
         let looking = refusal::of(failure, (head.status(), headers), answer);
         let Refusal { failure, detail } = Box::pin(looking).await;
@@ -182,7 +183,7 @@ async fn exchange(
         return Err(Lost::refused(failure, headers).into());
     }
     // Trailers without a body come as the head.
-    if let Some(Err(failure)) = status::check(headers) {
+    if !begins && let Some(Err(failure)) = status::check(headers) {
         witness.last(headers);
         if answer.is_at_end() {
             permit.ended();
@@ -201,10 +202,12 @@ async fn exchange(
     permit.ended();
     let last = trailers.as_ref().map_or(headers, Head::fields);
     witness.last(last);
-    status::check(last)
-        .unwrap_or(Err(Failure::Protocol))
-        .inspect_err(|&failure| iteration.explain(failure, || call.details.explain(last)))
-        .map_err(Lost::committed)?;
+    if trailers.as_ref().map(status::says) != Some(Says::EndsWell) {
+        status::check(last)
+            .unwrap_or(Err(Failure::Protocol))
+            .inspect_err(|&failure| iteration.explain(failure, || call.details.explain(last)))
+            .map_err(Lost::committed)?;
+    }
     if framing.messages() != 1 || !framing.is_between_messages() {
         iteration.explain(Failure::Protocol, || explain_framing(&framing));
         return Err(Lost::committed(Failure::Protocol).into());

@@ -6,6 +6,7 @@
 pub(super) mod direct;
 pub(super) mod library;
 
+use std::num::NonZeroU8;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -184,14 +185,30 @@ impl Head {
             Self::Shared(block) => &block.fields,
         }
     }
+
+    /// What `judge` makes of it; of one that others have had, what it made of it then.
+    #[inline]
+    pub(crate) fn judged(
+        &self,
+        judge: impl FnOnce(StatusCode, &HeaderMap) -> NonZeroU8,
+    ) -> NonZeroU8 {
+        match self {
+            Self::Made(status, fields) => judge(*status, fields),
+            Self::Shared(block) => block.note.get().unwrap_or_else(|| {
+                let note = judge(self.status(), &block.fields);
+                block.note.set(Some(note));
+                note
+            }),
+        }
+    }
 }
 
 impl Call {
     /// Hands over the message, with which the request ends. What the other side has no room for waits.
     #[inline]
-    pub(crate) fn send(&mut self, message: Bytes) -> Result<(), Error> {
+    pub(crate) fn send(&mut self, message: &Bytes) -> Result<(), Error> {
         match self {
-            Self::Library { stream, .. } => stream.send(message, true),
+            Self::Library { stream, .. } => stream.send(message.clone(), true),
             Self::Direct(call) => {
                 call.send(message);
                 Ok(())

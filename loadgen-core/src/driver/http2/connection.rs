@@ -264,7 +264,7 @@ mod tests {
         let on = Connection::new(id, sender, 10, traffic, &pump, (&observer, clock));
         let request = || {
             let mut call = on.call(None, || Request::new(())).expect("open");
-            call.send(Bytes::new()).expect("open");
+            call.send(&Bytes::new()).expect("open");
             call
         };
         let (_first, mut refused) = (request(), request());

@@ -166,7 +166,7 @@ mod tests {
 
     fn send(sender: &mut Sender) -> Call {
         let mut call = sender.call(None, || Request::new(())).expect("open");
-        call.send(Bytes::new()).expect("open");
+        call.send(&Bytes::new()).expect("open");
         call
     }
 

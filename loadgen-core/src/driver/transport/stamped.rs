@@ -20,21 +20,15 @@ mod system {
 
     use crate::clock::Nanos;
 
-    /// The most that one read brings.
+    /// The most that one read brings into room that is not initialised.
     const MOST_BYTES: usize = 16 << 10;
 
-    /// What a thread's reads go through. The caller's buffer may be uninitialised, and clearing all
-    /// of it for a few bytes would cost more than copying those.
-    struct Scratch {
-        bytes: Box<[u8]>,
-        control: Vec<u8>,
-    }
-
     thread_local! {
-        static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
-            bytes: vec![0; MOST_BYTES].into(),
-            control: nix::cmsg_space!(TimeSpec),
-        });
+        /// What such reads go through: clearing all of the caller's buffer for a few bytes would cost more than
+        /// copying those.
+        static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; MOST_BYTES].into());
+        /// Where the system puts stamps.
+        static CONTROL: RefCell<Vec<u8>> = RefCell::new(nix::cmsg_space!(TimeSpec));
     }
 
     /// Asks the system for stamps. Whether there will be any.
@@ -75,9 +69,25 @@ mod system {
     /// One read: how many bytes, the stamp, and whether that was all there was.
     #[inline]
     fn receive(tcp: &TcpStream, buf: &mut ReadBuf<'_>) -> io::Result<(usize, Option<Nanos>, bool)> {
-        SCRATCH.with_borrow_mut(|Scratch { bytes, control }| {
+        let is_ready = buf.initialized().len() == buf.capacity();
+        if is_ready {
+            let room = buf.initialize_unfilled();
+            let most = room.len();
+            let (read, stamp) = receive_into(tcp, room)?;
+            buf.advance(read);
+            return Ok((read, stamp, read < most));
+        }
+        SCRATCH.with_borrow_mut(|scratch| {
             let most = buf.remaining().min(MOST_BYTES);
-            let room = &mut bytes[..most];
+            let (read, stamp) = receive_into(tcp, &mut scratch[..most])?;
+            buf.put_slice(&scratch[..read]);
+            Ok((read, stamp, read < most))
+        })
+    }
+
+    #[inline]
+    fn receive_into(tcp: &TcpStream, room: &mut [u8]) -> io::Result<(usize, Option<Nanos>)> {
+        CONTROL.with_borrow_mut(|control| {
             let mut slices = [IoSliceMut::new(room)];
             let message = recvmsg::<()>(
                 tcp.as_raw_fd(),
@@ -85,7 +95,6 @@ mod system {
                 Some(control),
                 MsgFlags::MSG_DONTWAIT,
             )?;
-            let read = message.bytes;
             // What was read is not given up for a stamp that cannot be.
             let stamp = message.cmsgs().ok().and_then(|mut controls| {
                 controls.find_map(|control| match control {
@@ -93,8 +102,7 @@ mod system {
                     _ => None,
                 })
             });
-            buf.put_slice(&bytes[..read]);
-            Ok((read, stamp, read < most))
+            Ok((message.bytes, stamp))
         })
     }
 

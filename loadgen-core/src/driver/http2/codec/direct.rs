@@ -22,8 +22,11 @@ use super::{CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES, told};
 use crate::driver::transport::net::Transport;
 use crate::driver::transport::traffic::Traffic;
 
-/// The most that one read brings.
-const MOST_READ_BYTES: usize = 16 << 10;
+/// The most that one read brings: several of the longest frames.
+const MOST_READ_BYTES: usize = 64 << 10;
+/// After so much has come, those it is for have their turn before more is read: they find it in the processor's
+/// cache, and it need not be held.
+const MOST_TURN_BYTES: usize = 64 << 10;
 
 thread_local! {
     /// What a thread's connections read into, one after the other: most of them have nothing to read, most of the
@@ -184,7 +187,7 @@ fn write(
     Poll::Ready(Ok(()))
 }
 
-/// Reads what there is. Ready when the other side sends nothing more.
+/// Reads what there is, up to [`MOST_TURN_BYTES`]. Ready when the other side sends nothing more.
 #[inline]
 fn read(
     client: &mut Client,
@@ -193,12 +196,18 @@ fn read(
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
     ROOM.with_borrow_mut(|room| {
+        let mut bytes = 0;
         while client.takes_more() && !client.is_over() {
+            if bytes >= MOST_TURN_BYTES {
+                cx.waker().wake_by_ref();
+                break;
+            }
             let mut came = ReadBuf::new(room);
             ready!(Pin::new(&mut *transport).poll_read(cx, &mut came))?;
             if came.filled().is_empty() {
                 return Poll::Ready(Ok(()));
             }
+            bytes += came.filled().len();
             client.receive(
                 came.filled(),
                 traffic.received(),
@@ -269,7 +278,7 @@ impl Call {
     }
 
     #[inline]
-    pub(super) fn send(&self, message: Bytes) {
+    pub(super) fn send(&self, message: &Bytes) {
         let mut client = self.shared.client.borrow_mut();
         client.send(self.id, message);
         self.shared.handed_over(&client);

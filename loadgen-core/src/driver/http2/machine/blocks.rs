@@ -4,6 +4,8 @@
 //! with the same few blocks again and again. One that refers to nothing in the table says the same in any state
 //! of it; what it puts there is put there again, as the table is the server's.
 
+use std::cell::Cell;
+use std::num::NonZeroU8;
 use std::rc::Rc;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -25,6 +27,8 @@ pub(crate) struct Block {
     pub(super) is_malformed: bool,
     /// `content-length`; an error where there are several or it is no number.
     pub(super) content_length: Option<Result<u64, Malformed>>,
+    /// What whoever has read it makes of it, for the next one who gets the same.
+    pub(crate) note: Cell<Option<NonZeroU8>>,
 }
 
 /// How many blocks are remembered, and how long the longest: an answer's two and those of failures, from servers

@@ -328,7 +328,7 @@ impl Client {
 
     /// Hands over a stream's message, with which the request ends.
     #[inline]
-    pub(crate) fn send(&mut self, id: u32, message: Bytes) {
+    pub(crate) fn send(&mut self, id: u32, message: &Bytes) {
         let Some(stream) = self.streams.get(id).filter(|it| !it.is_sent) else {
             return;
         };
@@ -337,7 +337,7 @@ impl Client {
         let has_room = len as i64 <= most && self.out.len() < ENOUGH_DUE_BYTES;
         // What is empty needs no room (section 6.9.1).
         if stream.head_end == 0 || !has_room && len > 0 {
-            stream.unsent = Some(message);
+            stream.unsent = Some(message.clone());
             self.hold(id);
             return;
         }
@@ -345,7 +345,7 @@ impl Client {
         self.window -= len as i64;
         stream.window -= len as i64;
         put_header(&mut self.out, len, DATA, END_STREAM, id);
-        self.out.extend_from_slice(&message);
+        self.out.extend_from_slice(message);
         self.marks.push_back(Mark {
             stream: id,
             head: stream.head_end,
@@ -429,7 +429,7 @@ impl Client {
             let stream = stream_of(&mut self.streams, id);
             stream.head_end = self.written + self.out.len() as u64;
             if let Some(message) = stream.unsent.take() {
-                self.send(id, message);
+                self.send(id, &message);
             }
         }
     }

@@ -81,7 +81,7 @@ impl Ours {
             let id = client
                 .open(constant(0), request)
                 .expect("it has begun well");
-            client.send(id, message(nth));
+            client.send(id, &message(nth));
             id
         });
         Self {

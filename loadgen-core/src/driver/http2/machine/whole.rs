@@ -90,7 +90,7 @@ pub(super) fn read(begin: &[u8], rest: &[u8], calls: usize, pieces: &[usize]) ->
         let Ok(id) = client.open(constant(0).filter(|_| nth % 2 == 0), request) else {
             break;
         };
-        client.send(id, Bytes::from(vec![7; nth * 30]));
+        client.send(id, &Bytes::from(vec![7; nth * 30]));
         ids.push(id);
     }
     let mut sizes = pieces.iter().cycle();

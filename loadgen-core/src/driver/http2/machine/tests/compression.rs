@@ -92,7 +92,7 @@ fn talk(seed: u64) {
             }
         };
         let id = client.open(known, || sent.clone()).expect("it is open");
-        client.send(id, Bytes::new());
+        client.send(id, &Bytes::new());
         hand_over(&mut client, &mut far);
         let Poll::Ready(Some(Ok((came, mut respond)))) = server.poll_accept(cx) else {
             panic!("seed {seed}, round {round}: no request");

@@ -99,7 +99,7 @@ fn heads_that_take_turns_are_what_they_were() {
         };
         let opened = talk.client.open(Some(constant), || request.clone());
         let id = opened.expect("open");
-        talk.client.send(id, Bytes::new());
+        talk.client.send(id, &Bytes::new());
         let mut fields = Vec::new();
         let block = talk.hears()[0].1.clone();
         // It empties the table then.
@@ -250,7 +250,7 @@ fn a_stream_that_waited_is_opened_without_its_message() {
             .any(|it| (it.0.kind, it.0.stream) == (HEADERS, second))
     );
     assert_eq!(data(&heard, second), (0, false));
-    talk.client.send(second, Bytes::from_static(REPLY));
+    talk.client.send(second, &Bytes::from_static(REPLY));
     assert_eq!(data(&talk.hears(), second), (REPLY.len(), true));
 }
 
@@ -382,7 +382,7 @@ fn when_a_request_left() {
     client.wrote(client.due().len(), 1);
     let asks = |client: &mut Client, len: usize| {
         let id = client.open(constant(0), request).expect("open");
-        client.send(id, Bytes::from(vec![7; len]));
+        client.send(id, &Bytes::from(vec![7; len]));
         id
     };
     let sent_at = |client: &mut Client, id| client.moments(id).sent_at;

@@ -117,7 +117,7 @@ impl Talk {
 
     pub(super) fn asks(&mut self, message: &[u8]) -> u32 {
         let id = self.client.open(constant(0), request).expect("it is open");
-        self.client.send(id, Bytes::copy_from_slice(message));
+        self.client.send(id, &Bytes::copy_from_slice(message));
         id
     }
 

@@ -9,3 +9,4 @@ mod oracle;
 mod pieces;
 mod script;
 mod server;
+mod stories;

@@ -242,6 +242,10 @@ fn what_is_no_block() {
     for (hex, what) in [
         ("80", "index 0"),
         ("be", "an index beyond the table"),
+        ("ff80ffff7f", "an index far beyond it"),
+        ("7f0001 62", "a name beyond the table, kept"),
+        ("0f2f01 62", "a name beyond the table"),
+        ("1f2f01 62", "a name beyond the table, never kept"),
         ("4005", "a string that is not there"),
         ("3fe21f", "a table of more than was allowed"),
         ("8220", "a size behind a field"),

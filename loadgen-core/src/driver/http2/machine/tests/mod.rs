@@ -8,5 +8,6 @@ mod interop;
 mod oracle;
 mod pieces;
 mod script;
+mod sections;
 mod server;
 mod stories;

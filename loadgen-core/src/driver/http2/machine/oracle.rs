@@ -33,7 +33,8 @@ pub(super) struct Script<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Parted {
     /// The library ends the connection where a field is malformed or data come before a head, which RFC 9113 has
-    /// end the stream (section 8.1.1), and where something comes on a stream that is over, which it may (5.1).
+    /// end the stream (section 8.1.1), and where something comes on a stream that is over, which it may (5.1). A
+    /// priority that is wrong has it take the stream for used, and with the last one all of them.
     EndsMore,
     /// The library looks at what it has of a block that is not whole and takes each piece for one, and none that
     /// depends on itself.
@@ -331,6 +332,7 @@ fn why(header: Header, (ours, theirs): (&State, &State), amid: bool) -> Option<P
         (true, false) if header.kind == CONTINUATION => Some(Parted::AmidBlock),
         (false, true) if header.kind == PRIORITY => Some(Parted::EndsMore),
         (false, true) if is_message && seen.is_some_and(is_over) => Some(Parted::EndsMore),
+        (false, false) if header.kind == PRIORITY && seen.is_none() => Some(Parted::EndsMore),
         (true, false) if header.kind == HEADERS && seen.is_none() => Some(Parted::TakesMore),
         (true, false) if header.kind == PUSH_PROMISE => Some(Parted::TakesMore),
         (false, false) if is_message && seen.is_some_and(is_over) => Some(Parted::TakesMore),

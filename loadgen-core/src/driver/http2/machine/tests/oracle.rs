@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::super::frame::PRIORITY;
 use super::super::oracle::{Parted, Script, agree};
 use super::pieces::STREAMS;
+use super::script::frame;
 use super::server::Server;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +69,25 @@ fn what_a_server_says_badly_is_the_same_to_both() {
 fn whatever_a_server_says_is_the_same_to_both() {
     let parted = all(0..5000, Says::Anything);
     assert!(parted.values().sum::<usize>() < 2500, "{parted:?}");
+}
+
+/// Found by fuzzing: the library opens nothing more once the last stream has got a priority that is wrong.
+#[test]
+fn a_wrong_priority_uses_up_the_librarys_streams() {
+    let of = |stream: u32| {
+        let script = Script {
+            window: 65_535,
+            calls: 1,
+            says: &frame(PRIORITY, 0, stream, &stream.to_be_bytes()),
+            gives_up: None,
+        };
+        // Its weight is missing, or it depends on itself.
+        let on_itself = [&stream.to_be_bytes()[..], &[0]].concat();
+        let says = &frame(PRIORITY, 0, stream, &on_itself);
+        (agree(&script), agree(&Script { says, ..script }))
+    };
+    let ends = Some(Parted::EndsMore);
+    assert_eq!(of(0x7fff_ffff), (ends, ends));
 }
 
 #[test]

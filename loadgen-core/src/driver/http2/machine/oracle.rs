@@ -40,7 +40,8 @@ pub(super) enum Parted {
     /// depends on itself.
     AmidBlock,
     /// The library takes what RFC 9113 does not allow: pseudo-fields of requests, and any in trailers (section 8.3), a
-    /// head on a stream of nobody (5.1), a push on one that is over (8.4).
+    /// head on a stream of nobody (5.1), a push on one that is over (8.4), a server's settings that allow pushes
+    /// (6.5.2).
     TakesMore,
 }
 
@@ -321,8 +322,16 @@ fn next(bytes: &[u8]) -> Option<(Header, &[u8], &[u8])> {
     Some((header, payload, rest))
 }
 
+/// Whether these are settings that allow pushes.
+fn allow_pushes(header: Header, payload: &[u8]) -> bool {
+    let (settings, _) = payload.as_chunks::<6>();
+    header.kind == SETTINGS && settings.contains(&[0, 2, 0, 0, 0, 1])
+}
+
 /// Why the two have parted over a frame, where there is a reason.
-fn why(header: Header, (ours, theirs): (&State, &State), amid: bool) -> Option<Parted> {
+fn why(frame: &[u8], (ours, theirs): (&State, &State), amid: bool) -> Option<Parted> {
+    let header = Header::of(frame)?;
+    let payload = &frame[HEADER_LEN..];
     let seen = ours.0.get((header.stream / 2) as usize);
     let seen = seen.filter(|_| header.stream % 2 == 1);
     let is_over = |it: &Seen| it.end.is_some() || it.fault.is_some();
@@ -335,6 +344,7 @@ fn why(header: Header, (ours, theirs): (&State, &State), amid: bool) -> Option<P
         (false, false) if header.kind == PRIORITY && seen.is_none() => Some(Parted::EndsMore),
         (true, false) if header.kind == HEADERS && seen.is_none() => Some(Parted::TakesMore),
         (true, false) if header.kind == PUSH_PROMISE => Some(Parted::TakesMore),
+        (true, false) if allow_pushes(header, payload) => Some(Parted::TakesMore),
         (false, false) if is_message && seen.is_some_and(is_over) => Some(Parted::TakesMore),
         _ => None,
     }
@@ -370,9 +380,9 @@ pub(super) fn agree(script: &Script<'_>) -> Option<Parted> {
         let said = (ours.said(), theirs.said());
         let said = (plainly(&said.0, false), plainly(&said.1, false));
         if states.0 != states.1 || said.0 != said.1 {
-            let header = Header::of(frame);
             let amid = ours.client.is_amid_block();
-            let why = header.and_then(|it| why(it, (&states.0, &states.1), amid));
+            let why = why(frame, (&states.0, &states.1), amid);
+            let header = Header::of(frame);
             assert!(
                 why.is_some(),
                 "behind {frames} frames of {} they part over {header:?}\nours:   {:?}\ntheirs: {:?}\nsaid: {said:?}",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::frame::PRIORITY;
 use super::super::oracle::{Parted, Script, agree};
 use super::pieces::STREAMS;
-use super::script::frame;
+use super::script::{frame, settings};
 use super::server::Server;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +88,22 @@ fn a_wrong_priority_uses_up_the_librarys_streams() {
     };
     let ends = Some(Parted::EndsMore);
     assert_eq!(of(0x7fff_ffff), (ends, ends));
+}
+
+/// Found by fuzzing, and long known: the library lets a server allow pushes.
+#[test]
+fn the_library_takes_settings_that_allow_pushes() {
+    let of = |says: &[u8]| {
+        agree(&Script {
+            window: 65_535,
+            calls: 1,
+            says,
+            gives_up: None,
+        })
+    };
+    assert_eq!(of(&settings(&[(1, 0), (2, 1)])), Some(Parted::TakesMore));
+    assert_eq!(of(&settings(&[(1, 0), (2, 0)])), None);
+    assert_eq!(of(&settings(&[(2, 2)])), None);
 }
 
 #[test]

@@ -6,6 +6,7 @@ mod compression;
 mod flow;
 mod interop;
 mod oracle;
+mod other_codec;
 mod pieces;
 mod script;
 mod sections;

@@ -14,9 +14,10 @@ use tokio::io::{AsyncRead as _, AsyncWriteExt as _, DuplexStream, ReadBuf};
 use super::client::Client;
 use super::fault::Fault;
 use super::frame::{
-    ACK, CANCEL, CONTINUATION, DATA, END_STREAM, GOAWAY, HEADER_LEN, HEADERS, Header, PREFACE,
-    PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, put_header,
+    ACK, CANCEL, CONTINUATION, DATA, END_STREAM, GOAWAY, HEADER_LEN, HEADERS, Header, MOST_31,
+    PREFACE, PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, put_header,
 };
+use super::stream::Stream;
 use super::whole::{LIMITS, Seen, constant, request};
 
 /// What a server says, and what is done meanwhile.
@@ -41,7 +42,7 @@ pub(super) enum Parted {
     AmidBlock,
     /// The library takes what RFC 9113 does not allow: pseudo-fields of requests, and any in trailers (section 8.3), a
     /// head on a stream of nobody (5.1), a push on one that is over (8.4), a server's settings that allow pushes
-    /// (6.5.2).
+    /// (6.5.2), or that have the window of a request that was sent grow beyond the most (6.9.2).
     TakesMore,
 }
 
@@ -329,7 +330,12 @@ fn allow_pushes(header: Header, payload: &[u8]) -> bool {
 }
 
 /// Why the two have parted over a frame, where there is a reason.
-fn why(frame: &[u8], (ours, theirs): (&State, &State), amid: bool) -> Option<Parted> {
+fn why(
+    frame: &[u8],
+    (ours, theirs): (&State, &State),
+    amid: bool,
+    overflows: bool,
+) -> Option<Parted> {
     let header = Header::of(frame)?;
     let payload = &frame[HEADER_LEN..];
     let seen = ours.0.get((header.stream / 2) as usize);
@@ -345,6 +351,7 @@ fn why(frame: &[u8], (ours, theirs): (&State, &State), amid: bool) -> Option<Par
         (true, false) if header.kind == HEADERS && seen.is_none() => Some(Parted::TakesMore),
         (true, false) if header.kind == PUSH_PROMISE => Some(Parted::TakesMore),
         (true, false) if allow_pushes(header, payload) => Some(Parted::TakesMore),
+        (true, false) if header.kind == SETTINGS && overflows => Some(Parted::TakesMore),
         (false, false) if is_message && seen.is_some_and(is_over) => Some(Parted::TakesMore),
         _ => None,
     }
@@ -381,7 +388,9 @@ pub(super) fn agree(script: &Script<'_>) -> Option<Parted> {
         let said = (plainly(&said.0, false), plainly(&said.1, false));
         if states.0 != states.1 || said.0 != said.1 {
             let amid = ours.client.is_amid_block();
-            let why = why(frame, (&states.0, &states.1), amid);
+            let is_beyond = |it: &mut Stream| it.window > i64::from(MOST_31);
+            let overflows = ours.client.streams.each().any(is_beyond);
+            let why = why(frame, (&states.0, &states.1), amid, overflows);
             let header = Header::of(frame);
             assert!(
                 why.is_some(),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::frame::PRIORITY;
+use super::super::frame::{PRIORITY, WINDOW_UPDATE};
 use super::super::oracle::{Parted, Script, agree};
 use super::pieces::STREAMS;
 use super::script::{frame, settings};
@@ -104,6 +104,23 @@ fn the_library_takes_settings_that_allow_pushes() {
     assert_eq!(of(&settings(&[(1, 0), (2, 1)])), Some(Parted::TakesMore));
     assert_eq!(of(&settings(&[(1, 0), (2, 0)])), None);
     assert_eq!(of(&settings(&[(2, 2)])), None);
+}
+
+/// Found by fuzzing: the library has no eye on the window of a request that was sent.
+#[test]
+fn the_library_lets_windows_of_what_was_sent_overflow() {
+    let of = |more: u32, window: u32| {
+        let room = frame(WINDOW_UPDATE, 0, 1, &more.to_be_bytes());
+        agree(&Script {
+            window: 65_535,
+            calls: 1,
+            says: &[room, settings(&[(4, window)])].concat(),
+            gives_up: None,
+        })
+    };
+    let takes = Some(Parted::TakesMore);
+    assert_eq!(of(0x2400_1000, 0x5d00_0001), takes);
+    assert_eq!(of(0x2400_1000, 0x5b00_0000), None);
 }
 
 #[test]

@@ -125,7 +125,7 @@ bench-balance *parts:
 bench-seeds *parts:
     cargo run --release -p loadgen-benches --bin seeds -- {{ parts }}
 
-# Tests against servers and clients that are not ours (needs PyPI, npm, h2load, and Debian's packages for Prometheus, nginx, HAProxy and Redis)
+# Tests against servers and clients that are not ours (needs PyPI, npm, h2load, and Debian's packages for Prometheus, nginx, HAProxy, Redis and nghttpd)
 test-counterparts *tests:
     cargo build --release
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/counterparts/run.sh {{ tests }}
@@ -178,6 +178,20 @@ test-monitoring *tests:
 soak minutes="60":
     cargo build --release
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/soak.py {{ minutes }}
+
+# Many minutes of 100,000 calls a second with the codec of our own, at a server that cuts connections: memory, ledger, and what the server counts
+proof-codec minutes="60":
+    cargo build --release
+    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/proof_codec.py {{ minutes }}
+
+# The tests of the codec of our own under valgrind, without those that are about other people's: some minutes (Debian: valgrind)
+proof-codec-memory:
+    cargo test -p loadgen-core --lib --config 'target."cfg(all())".runner = "valgrind --quiet --error-exitcode=1 --leak-check=full --show-leak-kinds=definite --errors-for-leak-kinds=definite"' \
+      http2::machine -- --test-threads 1 --skip oracle --skip other_codec
+
+# What servers say, to the library h2 and to the codec of our own, so many inputs made up by the fuzzer: half an hour
+proof-codec-oracle inputs="10000000":
+    fuzz/run.sh http2_answers 0 -runs={{ inputs }}
 
 # Kills so many runs at any moment, and looks at what their journals have
 test-kills times="50":

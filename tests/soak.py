@@ -213,11 +213,11 @@ def watch(process, seconds):
     return samples
 
 
-def memory(samples):
-    """What is wrong with these samples."""
+def memory(samples, settled_after=SETTLED_AFTER):
+    """What is wrong with these samples, from so many seconds on."""
     lowest = {}
     for second, kib in samples:
-        if second >= SETTLED_AFTER:
+        if second >= settled_after:
             window = int(second // WINDOW)
             lowest[window] = min(kib, lowest.get(window, kib))
     middle_x = sum(lowest) / len(lowest)
@@ -225,7 +225,7 @@ def memory(samples):
     rise = sum((x - middle_x) * (y - middle_y) for x, y in lowest.items())
     slope = rise / sum((x - middle_x) ** 2 for x in lowest) / WINDOW
     judged = (len(lowest) - 1) * WINDOW
-    with_points = max(0, min(judged, POINTS_UNTIL - SETTLED_AFTER))
+    with_points = max(0, min(judged, POINTS_UNTIL - settled_after))
     most = MOST_GROWTH_KIB + POINTS_KIB_PER_S * with_points
     print(
         f"memory: {min(lowest.values())} to {max(lowest.values())} KiB; the line through the lowest"

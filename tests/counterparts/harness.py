@@ -234,11 +234,11 @@ def exchange(path, send=None, **fields):
 class Server:
     """A server that is a process of its own, and says where it listens. Use it in a `with`."""
 
-    def __init__(self, *command):
+    def __init__(self, *command, port=0):
         self._command = command
         self._process = None
         self.address = None
-        self._start(0)
+        self._start(port)
 
     def _start(self, port):
         self._process = subprocess.Popen(
@@ -265,6 +265,12 @@ class Server:
         self._process.kill()
         self._process.wait()
         self._process.stdout.close()
+
+    def end(self):
+        """Asks it to end, and returns what it has said since it began to listen."""
+        self._process.terminate()
+        said, _ = self._process.communicate(timeout=PATIENCE)
+        return said
 
     def start_again(self):
         """Starts it again on the same port."""
@@ -321,7 +327,8 @@ class Serve:
 
 
 class Foreign:
-    """nginx, HAProxy, Envoy or Traefik with this configuration. Use it in a `with`; `port` is where it listens.
+    """nginx, HAProxy, Envoy or Traefik with this configuration, or nghttpd with these flags. Use it in a `with`; `port`
+    is where it listens.
 
     `FOLDER` in the configuration is where `files` are, by their names. One that listens before it knows what to do
     says at the URL `ready` that it does. What it has written to `FOLDER/log`, or printed, is in `log` once it has
@@ -345,6 +352,7 @@ class Foreign:
             "haproxy": ["-db", "-f", path],
             "envoy": ["-c", path, "--concurrency", "1", "--disable-hot-restart", "--log-level", "error"],
             "traefik": [f"--configFile={path}"],
+            "nghttpd": ["--no-tls", "--verbose", "--address=127.0.0.1", f"--htdocs={folder}", *config.split()],
         }
         # Those of PyPI are beside its Python.
         beside = pathlib.Path(sys.executable).with_name(program)
@@ -368,6 +376,10 @@ class Foreign:
         self._process.wait()
         self.log = self._log.read_text(encoding="utf-8").splitlines()
         self._folder.cleanup()
+
+    def tell(self, what):
+        """Sends it a signal."""
+        self._process.send_signal(what)
 
     def _listens(self):
         try:

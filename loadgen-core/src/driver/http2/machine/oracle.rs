@@ -14,9 +14,10 @@ use tokio::io::{AsyncRead as _, AsyncWriteExt as _, DuplexStream, ReadBuf};
 use super::client::Client;
 use super::fault::Fault;
 use super::frame::{
-    ACK, CANCEL, CONTINUATION, DATA, END_STREAM, GOAWAY, HEADER_LEN, HEADERS, Header, PREFACE,
-    PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, put_header,
+    ACK, CANCEL, CONTINUATION, DATA, END_STREAM, GOAWAY, HEADER_LEN, HEADERS, Header, MOST_31,
+    PREFACE, PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, put_header,
 };
+use super::stream::Stream;
 use super::whole::{LIMITS, Seen, constant, request};
 
 /// What a server says, and what is done meanwhile.
@@ -33,13 +34,15 @@ pub(super) struct Script<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Parted {
     /// The library ends the connection where a field is malformed or data come before a head, which RFC 9113 has
-    /// end the stream (section 8.1.1), and where something comes on a stream that is over, which it may (5.1).
+    /// end the stream (section 8.1.1), and where something comes on a stream that is over, which it may (5.1). A
+    /// priority that is wrong has it take the stream for used, and with the last one all of them.
     EndsMore,
     /// The library looks at what it has of a block that is not whole and takes each piece for one, and none that
     /// depends on itself.
     AmidBlock,
     /// The library takes what RFC 9113 does not allow: pseudo-fields of requests, and any in trailers (section 8.3), a
-    /// head on a stream of nobody (5.1), a push on one that is over (8.4).
+    /// head on a stream of nobody (5.1), a push on one that is over (8.4), a server's settings that allow pushes
+    /// (6.5.2), or that have the window of a request that was sent grow beyond the most (6.9.2).
     TakesMore,
 }
 
@@ -320,8 +323,21 @@ fn next(bytes: &[u8]) -> Option<(Header, &[u8], &[u8])> {
     Some((header, payload, rest))
 }
 
+/// Whether these are settings that allow pushes.
+fn allow_pushes(header: Header, payload: &[u8]) -> bool {
+    let (settings, _) = payload.as_chunks::<6>();
+    header.kind == SETTINGS && settings.contains(&[0, 2, 0, 0, 0, 1])
+}
+
 /// Why the two have parted over a frame, where there is a reason.
-fn why(header: Header, (ours, theirs): (&State, &State), amid: bool) -> Option<Parted> {
+fn why(
+    frame: &[u8],
+    (ours, theirs): (&State, &State),
+    amid: bool,
+    overflows: bool,
+) -> Option<Parted> {
+    let header = Header::of(frame)?;
+    let payload = &frame[HEADER_LEN..];
     let seen = ours.0.get((header.stream / 2) as usize);
     let seen = seen.filter(|_| header.stream % 2 == 1);
     let is_over = |it: &Seen| it.end.is_some() || it.fault.is_some();
@@ -331,8 +347,11 @@ fn why(header: Header, (ours, theirs): (&State, &State), amid: bool) -> Option<P
         (true, false) if header.kind == CONTINUATION => Some(Parted::AmidBlock),
         (false, true) if header.kind == PRIORITY => Some(Parted::EndsMore),
         (false, true) if is_message && seen.is_some_and(is_over) => Some(Parted::EndsMore),
+        (false, false) if header.kind == PRIORITY && seen.is_none() => Some(Parted::EndsMore),
         (true, false) if header.kind == HEADERS && seen.is_none() => Some(Parted::TakesMore),
         (true, false) if header.kind == PUSH_PROMISE => Some(Parted::TakesMore),
+        (true, false) if allow_pushes(header, payload) => Some(Parted::TakesMore),
+        (true, false) if header.kind == SETTINGS && overflows => Some(Parted::TakesMore),
         (false, false) if is_message && seen.is_some_and(is_over) => Some(Parted::TakesMore),
         _ => None,
     }
@@ -368,9 +387,11 @@ pub(super) fn agree(script: &Script<'_>) -> Option<Parted> {
         let said = (ours.said(), theirs.said());
         let said = (plainly(&said.0, false), plainly(&said.1, false));
         if states.0 != states.1 || said.0 != said.1 {
-            let header = Header::of(frame);
             let amid = ours.client.is_amid_block();
-            let why = header.and_then(|it| why(it, (&states.0, &states.1), amid));
+            let is_beyond = |it: &mut Stream| it.window > i64::from(MOST_31);
+            let overflows = ours.client.streams.each().any(is_beyond);
+            let why = why(frame, (&states.0, &states.1), amid, overflows);
+            let header = Header::of(frame);
             assert!(
                 why.is_some(),
                 "behind {frames} frames of {} they part over {header:?}\nours:   {:?}\ntheirs: {:?}\nsaid: {said:?}",

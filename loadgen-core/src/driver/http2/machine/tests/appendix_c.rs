@@ -1,10 +1,12 @@
 //! RFC 7541, appendix C: its examples, word for word.
 
 use super::super::decoder::Decoder;
-use super::super::hpack::{Malformed, put_number, take_number};
+use super::super::hpack::{
+    FIELD_OVERHEAD, Malformed, STATIC, put_number, put_string, take_number, take_string,
+};
 use super::super::huffman;
 
-fn bytes(hex: &str) -> Vec<u8> {
+pub(super) fn bytes(hex: &str) -> Vec<u8> {
     let digits: Vec<_> = hex.chars().filter_map(|it| it.to_digit(16)).collect();
     digits
         .chunks(2)
@@ -12,7 +14,7 @@ fn bytes(hex: &str) -> Vec<u8> {
         .collect()
 }
 
-fn decoded(decoder: &mut Decoder, hex: &str) -> Result<Vec<String>, Malformed> {
+pub(super) fn decoded(decoder: &mut Decoder, hex: &str) -> Result<Vec<String>, Malformed> {
     let mut fields = Vec::new();
     decoder.decode(&bytes(hex), |name, value| {
         let text = |it| String::from_utf8_lossy(it).into_owned();
@@ -20,6 +22,26 @@ fn decoded(decoder: &mut Decoder, hex: &str) -> Result<Vec<String>, Malformed> {
         Ok(())
     })?;
     Ok(fields)
+}
+
+/// What is in the table, the youngest first, with how much room that takes.
+pub(super) fn table(decoder: &mut Decoder) -> Vec<String> {
+    let nth = |nth| {
+        let mut block = Vec::new();
+        put_number(&mut block, 0x80, 7, STATIC.len() + 1 + nth);
+        let hex: String = block.iter().map(|it| format!("{it:02x}")).collect();
+        decoded(decoder, &hex).ok()
+    };
+    (0..).map_while(nth).flatten().collect()
+}
+
+/// Its fields, and how much room they take.
+fn holds(decoder: &mut Decoder, fields: &[&str], size: usize) {
+    let held = table(decoder);
+    assert_eq!(held, fields);
+    // Between name and value there are two characters here, and in the table 32 bytes of room.
+    let room = held.iter().map(|it| it.len() - 2 + FIELD_OVERHEAD);
+    assert_eq!(room.sum::<usize>(), size);
 }
 
 /// C.1
@@ -45,19 +67,31 @@ fn numbers() {
 /// C.2
 #[test]
 fn representations() {
-    let one = |hex| decoded(&mut Decoder::new(), hex);
-    let custom = "400a637573746f6d2d6b65790d637573746f6d2d686561646572";
-    assert_eq!(one(custom).unwrap(), ["custom-key: custom-header"]);
-    assert_eq!(
-        one("040c2f73616d706c652f70617468").unwrap(),
-        [":path: /sample/path"]
-    );
-    assert_eq!(
-        one("100870617373776f726406736563726574").unwrap(),
-        ["password: secret"]
-    );
-    assert_eq!(one("82").unwrap(), [":method: GET"]);
+    let kept = "custom-key: custom-header";
+    for (hex, field, is_kept) in [
+        (
+            "400a637573746f6d2d6b65790d637573746f6d2d686561646572",
+            kept,
+            true,
+        ),
+        ("040c2f73616d706c652f70617468", ":path: /sample/path", false),
+        (
+            "100870617373776f726406736563726574",
+            "password: secret",
+            false,
+        ),
+        ("82", ":method: GET", false),
+    ] {
+        let mut decoder = Decoder::new();
+        assert_eq!(decoded(&mut decoder, hex).unwrap(), [field]);
+        match is_kept {
+            true => holds(&mut decoder, &[kept], 55),
+            false => holds(&mut decoder, &[], 0),
+        }
+    }
 }
+
+const AUTHORITY: &str = ":authority: www.example.com";
 
 const REQUESTS: [&[&str]; 3] = [
     &[
@@ -98,8 +132,21 @@ fn requests() {
         ],
     ] {
         let mut decoder = Decoder::new();
-        for (hex, expected) in blocks.iter().zip(REQUESTS) {
+        let tables: [(&[&str], usize); 3] = [
+            (&[AUTHORITY], 57),
+            (&["cache-control: no-cache", AUTHORITY], 110),
+            (
+                &[
+                    "custom-key: custom-value",
+                    "cache-control: no-cache",
+                    AUTHORITY,
+                ],
+                164,
+            ),
+        ];
+        for ((hex, expected), (held, size)) in blocks.iter().zip(REQUESTS).zip(tables) {
             assert_eq!(decoded(&mut decoder, hex).unwrap(), expected);
+            holds(&mut decoder, held, size);
         }
     }
 }
@@ -123,6 +170,13 @@ fn responses_with_a_small_table() {
             cookie,
         ],
     ];
+    // Each pushes out what has no more room.
+    let private = "cache-control: private";
+    let tables: [(&[&str], usize); 3] = [
+        (&[LOCATION, DATE, private, ":status: 302"], 222),
+        (&[":status: 307", LOCATION, DATE, private], 222),
+        (&[cookie, "content-encoding: gzip", responses[2][2]], 215),
+    ];
     for blocks in [
         [
             "3fe101 4803333032580770726976617465611d4d6f6e2c203231204f637420323031332032303a31333a323120474d546e1768747470733a2f2f7777772e6578616d706c652e636f6d",
@@ -136,9 +190,50 @@ fn responses_with_a_small_table() {
         ],
     ] {
         let mut decoder = Decoder::new();
-        for (hex, expected) in blocks.iter().zip(responses) {
+        for ((hex, expected), (held, size)) in blocks.iter().zip(responses).zip(&tables) {
             assert_eq!(decoded(&mut decoder, hex).unwrap(), expected);
+            holds(&mut decoder, held, *size);
         }
+    }
+}
+
+/// What C.4 and C.6 have strings encoded as.
+#[test]
+fn strings() {
+    for (text, hex) in [
+        ("www.example.com", "8cf1e3c2e5f23a6ba0ab90f4ff"),
+        ("no-cache", "86a8eb10649cbf"),
+        ("custom-key", "8825a849e95ba97d7f"),
+        ("custom-value", "8925a849e95bb8e8b4bf"),
+        ("302", "826402"),
+        ("private", "85aec3771a4b"),
+        (
+            "Mon, 21 Oct 2013 20:13:21 GMT",
+            "96d07abe941054d444a8200595040b8166e082a62d1bff",
+        ),
+        (
+            "https://www.example.com",
+            "919d29ad171863c78f0b97c8e9ae82ae43d3",
+        ),
+        ("307", "83640eff"),
+        ("gzip", "839bd9ab"),
+        (
+            "foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1",
+            "ad94e7821dd7f2e6c7b335dfdfcd5b3960d5af27087f3672c1ab270fb5291f9587316065c003ed4ee5b1063d5007",
+        ),
+    ] {
+        let (mut coded, mut plain) = (vec![0x80], Vec::new());
+        huffman::encode(text.as_bytes(), &mut coded);
+        coded[0] |= (coded.len() - 1) as u8;
+        assert_eq!(coded, bytes(hex), "{text}");
+        let from = &mut &coded[..];
+        assert_eq!(take_string(from, &mut plain), Ok(()));
+        assert_eq!((plain, from.len()), (text.as_bytes().to_vec(), 0));
+        // What gets no shorter is sent as it is.
+        let mut put = Vec::new();
+        put_string(&mut put, text.as_bytes());
+        let is_shorter = coded.len() < 1 + text.len();
+        assert_eq!(put == coded, is_shorter, "{text}");
     }
 }
 
@@ -147,6 +242,10 @@ fn what_is_no_block() {
     for (hex, what) in [
         ("80", "index 0"),
         ("be", "an index beyond the table"),
+        ("ff80ffff7f", "an index far beyond it"),
+        ("7f0001 62", "a name beyond the table, kept"),
+        ("0f2f01 62", "a name beyond the table"),
+        ("1f2f01 62", "a name beyond the table, never kept"),
         ("4005", "a string that is not there"),
         ("3fe21f", "a table of more than was allowed"),
         ("8220", "a size behind a field"),

@@ -30,7 +30,7 @@ fn fields(rng: &mut Rng) -> HeaderMap {
     fields
 }
 
-fn made_up(rng: &mut Rng) -> Request<()> {
+pub(super) fn made_up(rng: &mut Rng) -> Request<()> {
     let mut made = request();
     let uri = format!("http://localhost:1/a.B/{}", rng.u8(0..5));
     *made.uri_mut() = uri.parse().expect("a URI");

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::super::frame::{PRIORITY, WINDOW_UPDATE};
 use super::super::oracle::{Parted, Script, agree};
 use super::pieces::STREAMS;
+use super::script::{frame, settings};
 use super::server::Server;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +69,58 @@ fn what_a_server_says_badly_is_the_same_to_both() {
 fn whatever_a_server_says_is_the_same_to_both() {
     let parted = all(0..5000, Says::Anything);
     assert!(parted.values().sum::<usize>() < 2500, "{parted:?}");
+}
+
+/// Found by fuzzing: the library opens nothing more once the last stream has got a priority that is wrong.
+#[test]
+fn a_wrong_priority_uses_up_the_librarys_streams() {
+    let of = |stream: u32| {
+        let script = Script {
+            window: 65_535,
+            calls: 1,
+            says: &frame(PRIORITY, 0, stream, &stream.to_be_bytes()),
+            gives_up: None,
+        };
+        // Its weight is missing, or it depends on itself.
+        let on_itself = [&stream.to_be_bytes()[..], &[0]].concat();
+        let says = &frame(PRIORITY, 0, stream, &on_itself);
+        (agree(&script), agree(&Script { says, ..script }))
+    };
+    let ends = Some(Parted::EndsMore);
+    assert_eq!(of(0x7fff_ffff), (ends, ends));
+}
+
+/// Found by fuzzing, and long known: the library lets a server allow pushes.
+#[test]
+fn the_library_takes_settings_that_allow_pushes() {
+    let of = |says: &[u8]| {
+        agree(&Script {
+            window: 65_535,
+            calls: 1,
+            says,
+            gives_up: None,
+        })
+    };
+    assert_eq!(of(&settings(&[(1, 0), (2, 1)])), Some(Parted::TakesMore));
+    assert_eq!(of(&settings(&[(1, 0), (2, 0)])), None);
+    assert_eq!(of(&settings(&[(2, 2)])), None);
+}
+
+/// Found by fuzzing: the library has no eye on the window of a request that was sent.
+#[test]
+fn the_library_lets_windows_of_what_was_sent_overflow() {
+    let of = |more: u32, window: u32| {
+        let room = frame(WINDOW_UPDATE, 0, 1, &more.to_be_bytes());
+        agree(&Script {
+            window: 65_535,
+            calls: 1,
+            says: &[room, settings(&[(4, window)])].concat(),
+            gives_up: None,
+        })
+    };
+    let takes = Some(Parted::TakesMore);
+    assert_eq!(of(0x2400_1000, 0x5d00_0001), takes);
+    assert_eq!(of(0x2400_1000, 0x5b00_0000), None);
 }
 
 #[test]

@@ -405,7 +405,7 @@ fn secrets_are_in_no_table() {
     for nth in 0..3 {
         let constant = super::script::constant(0);
         let id = talk.client.open(constant, secret).expect("open");
-        talk.client.send(id, bytes::Bytes::new());
+        talk.client.send(id, &bytes::Bytes::new());
         let head = talk.hears()[0].1.clone();
         let found = head.windows(2).any(|it| it == begins);
         assert!(found, "{nth}: {head:02x?}");

@@ -99,7 +99,7 @@ bench-witness *parts:
 bench-load:
     cargo run --release -p loadgen-benches --bin load
 
-# Side by side with h2load, a bare WebSocket loop, wrk, and ghz, k6, hey and fortio where they are; parts: `grpc`, `websocket`, `http`, `expressions`
+# Side by side with h2load, a bare WebSocket loop, wrk, and ghz, k6, hey and fortio where they are; parts: `grpc`, `websocket`, `http`, `open`, `expressions`
 bench-compare *parts:
     cargo build --release -p loadgen-cli
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" cargo run --release -p loadgen-benches --bin compare -- {{ parts }}

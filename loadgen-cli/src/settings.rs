@@ -18,6 +18,7 @@ mod ui;
 use std::ffi::OsString;
 
 use loadgen_core::engine::Options;
+use loadgen_core::pacer::Pacing;
 use loadgen_core::scenario::{Plan, Protocol, ScenarioPlan, Suite, Target};
 use loadgen_core::schedule::Load;
 use loadgen_core::units::format_duration;
@@ -102,13 +103,7 @@ impl RunSettings {
         let mut notices = overrides::apply(&mut plan, args, targets)?;
         let warnings = tls::apply(&mut plan, args);
         let sinks = SinkSettings::resolve(args, &variable, &mut notices)?;
-        let is_open = |plan: &ScenarioPlan| matches!(plan.load, Load::Open(_));
-        if args.pacing.is_busy() && !plan.scenarios.iter().any(is_open) {
-            notices.push(format!(
-                "--pacing {} changes nothing: the iterations of a closed model are due when they start; a rate (`--rate`) makes it open",
-                args.pacing
-            ));
-        }
+        notices.extend(useless_pacing(&plan, args.pacing));
         let embedded = overrides::aim(&mut plan, variable)?;
         let users = plan
             .scenarios
@@ -171,6 +166,27 @@ impl RunSettings {
 /// Half the cores when servers that the run starts have the other half; otherwise the engine's own rule.
 fn default_workers(has_servers: bool, cores: usize, users: usize) -> Option<usize> {
     has_servers.then(|| (cores / 2).min(users).max(1))
+}
+
+/// What is to be said of a pacing that was asked for and has nothing to do here.
+fn useless_pacing(plan: &Plan, pacing: Pacing) -> Option<String> {
+    let is_grid = pacing.ticks_apart().is_some();
+    if !is_grid && !pacing.is_busy() {
+        return None;
+    }
+    let is_closed = |it: &&ScenarioPlan| matches!(it.load, Load::Closed(_));
+    let closed = plan.scenarios.iter().find(is_closed)?;
+    if plan.scenarios.iter().all(|it| is_closed(&it)) {
+        return Some(format!(
+            "--pacing {pacing} changes nothing: the iterations of a closed model are due when they start; a rate (`--rate`) makes it open"
+        ));
+    }
+    is_grid.then(|| {
+        format!(
+            "--pacing {pacing} changes nothing on workers that run `{}`, too: with each answer the users of a closed model would wait for the grid",
+            closed.name
+        )
+    })
 }
 
 /// Nothing is done to what the run did not start unless that was allowed.

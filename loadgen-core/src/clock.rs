@@ -86,6 +86,8 @@ pub struct StampClock {
     offset: Cell<Nanos>,
     is_known: Cell<bool>,
     sleep: Arc<Sleep>,
+    /// Whether sockets were opened that have stamps, and that have none.
+    sockets: Cell<(bool, bool)>,
 }
 
 impl StampClock {
@@ -103,7 +105,20 @@ impl StampClock {
             offset: Cell::new(offset.unwrap_or_default()),
             is_known: Cell::new(offset.is_some()),
             sleep: Arc::clone(sleep),
+            sockets: Cell::default(),
         }
+    }
+
+    /// A socket was opened whose bytes come with stamps, or without.
+    pub(crate) fn are_for(&self, is_stamped: bool) {
+        let (stamped, unstamped) = self.sockets.get();
+        self.sockets
+            .set((stamped || is_stamped, unstamped || !is_stamped));
+    }
+
+    /// Whether there are sockets, and the bytes of all of them come with stamps.
+    pub(crate) fn are_for_all(&self) -> bool {
+        self.sockets.get() == (true, false)
     }
 
     /// Since when there was something to do for the thread without a break. What came together with
@@ -162,10 +177,14 @@ impl Sleep {
         self.waits.store(now, Ordering::Relaxed);
     }
 
-    pub(crate) fn ends(&self, now: Nanos) {
+    /// It was woken by what came, or `unasked`: then what came has been there for any part of the sleep.
+    pub(crate) fn ends(&self, now: Nanos, unasked: bool) {
         let began = self.waits.load(Ordering::Relaxed);
         if now.saturating_sub(began) >= Self::SHORTEST {
-            let woken = now.saturating_sub(Self::WAKING).max(began);
+            let woken = match unasked {
+                true => began,
+                false => now.saturating_sub(Self::WAKING).max(began),
+            };
             self.began.store(began, Ordering::Relaxed);
             self.woken.store(woken, Ordering::Relaxed);
         }
@@ -239,7 +258,7 @@ mod tests {
         let stamps = StampClock::on_thread(Clock::start(), &sleep);
         let slept = |began, ended| {
             sleep.begins(began);
-            sleep.ends(ended);
+            sleep.ends(ended, false);
             stamps.busy_since(ended)
         };
         assert_eq!(slept(1_000_000, 1_050_000), 1_000_000);
@@ -253,6 +272,21 @@ mod tests {
             3_000_000,
             "of all it reads now"
         );
+        // What came while it slept did not wake it.
+        sleep.begins(10_000_000);
+        sleep.ends(10_250_000, true);
+        assert_eq!(stamps.busy_since(10_249_000), 10_000_000);
+    }
+
+    #[test]
+    fn all_is_stamped_once_something_is_and_nothing_is_not() {
+        let stamps = StampClock::new(Clock::start());
+        assert!(!stamps.are_for_all());
+        stamps.are_for(true);
+        assert!(stamps.are_for_all());
+        stamps.are_for(false);
+        stamps.are_for(true);
+        assert!(!stamps.are_for_all());
     }
 
     #[test]

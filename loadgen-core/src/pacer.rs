@@ -2,8 +2,10 @@
 //!
 //! The runtime's own timer rounds to a millisecond; on Linux an absolute high-resolution timer is
 //! registered with the runtime instead, elsewhere the runtime's timer brings us near and a short
-//! spin does the rest. Where [`Pacing`] says so, the last stretch is spent awake. Owns waiting
-//! only: what is due is the schedule's business.
+//! spin does the rest. Where [`Pacing`] says so, the last stretch is spent awake, or the whole thread
+//! sleeps to a grid. Owns waiting only: what is due is the schedule's business.
+
+pub(crate) mod grid;
 
 use std::cell::Cell;
 use std::io;
@@ -11,7 +13,10 @@ use std::time::Duration;
 
 use crate::clock::{Clock, Nanos, nanos};
 
-pub use crate::pacing::{Pacing, PacingError, RealTimeError};
+pub use crate::pacing::{Pacing, PacingError, UnfitPacing};
+
+/// What follows each other closer than this is waited for together: one timer, one wake.
+pub(crate) const TOGETHER: Nanos = 25_000;
 
 /// Waits until moments of a run's clock. One per task: two waits at a time on one pacer would
 /// overwrite each other's timer.
@@ -50,7 +55,8 @@ impl Pacer {
         self.awake > 0
     }
 
-    /// Waits until `due`, never less; returns at once when that has passed. Safe to drop midway.
+    /// Waits until `due`, never less; returns at once when that has passed. On a thread that sleeps to a
+    /// grid, until the first tick from there on. Safe to drop midway.
     ///
     /// # Errors
     /// When the system refuses to set the timer, which it has no reason to.
@@ -62,7 +68,8 @@ impl Pacer {
                 return Ok(());
             }
             if now < asleep_until {
-                self.timer.wait(&self.clock, asleep_until).await?;
+                let tick = grid::tick_at(asleep_until);
+                self.timer.wait(&self.clock, tick).await?;
             } else {
                 // Replies are read meanwhile, and whoever they wake up runs.
                 tokio::task::yield_now().await;
@@ -103,6 +110,9 @@ mod imp {
     use std::io;
     use std::os::fd::OwnedFd;
 
+    use std::num::NonZero;
+
+    use rustix::thread::{ClockId, clock_nanosleep_absolute, set_current_timer_slack};
     use rustix::time::{
         Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
         timerfd_settime,
@@ -129,13 +139,9 @@ mod imp {
         }
 
         pub(super) async fn wait(&mut self, clock: &Clock, due: Nanos) -> io::Result<()> {
-            let at = clock.to_monotonic(due);
             let expiry = Itimerspec {
                 it_interval: Timespec::default(),
-                it_value: Timespec {
-                    tv_sec: at.as_secs().cast_signed(),
-                    tv_nsec: i64::from(at.subsec_nanos()),
-                },
+                it_value: on_the_system(clock, due),
             };
             timerfd_settime(self.0.get_ref(), TimerfdTimerFlags::ABSTIME, &expiry)?;
             // Readiness is edge-triggered and setting the timer resets its count, so the eight
@@ -144,6 +150,27 @@ mod imp {
             self.0.readable().await?.clear_ready();
             Ok(())
         }
+    }
+
+    fn on_the_system(clock: &Clock, at: Nanos) -> Timespec {
+        let at = clock.to_monotonic(at);
+        Timespec {
+            tv_sec: at.as_secs().cast_signed(),
+            tv_nsec: i64::from(at.subsec_nanos()),
+        }
+    }
+
+    /// The thread itself sleeps until then, or until a signal.
+    pub(super) fn sleep_until(clock: &Clock, at: Nanos) {
+        // Whoever is woken early has one look more at what there is to do.
+        let _ = clock_nanosleep_absolute(ClockId::Monotonic, &on_the_system(clock, at));
+    }
+
+    /// Sleeps of this thread end when they are to, and not up to 50 µs later so that the processor may wake
+    /// up for several at once.
+    pub(super) fn wake_sharply() {
+        // Refused, they end some time later.
+        let _ = set_current_timer_slack(Some(NonZero::<u64>::MIN));
     }
 }
 
@@ -175,6 +202,11 @@ mod imp {
             Ok(())
         }
     }
+
+    /// There are no grids: what is received has no stamps, which makes sleep a part of every time.
+    pub(super) fn sleep_until(_: &Clock, _: Nanos) {}
+
+    pub(super) fn wake_sharply() {}
 }
 
 #[cfg(test)]

@@ -358,6 +358,61 @@ fn a_wait_that_is_spent_awake_is_no_work() {
     assert!(worker.cpu_waiting > 0.0 && all <= 1.0 + 1e-9, "{worker:?}");
 }
 
+fn gridded(pacing: Pacing, specs: impl IntoIterator<Item = ScenarioSpec>) -> RunRecord {
+    let options = Options::default().workers(1).seed(1).pacing(pacing);
+    let run = specs.into_iter().fold(Run::new(options), |run, spec| {
+        run.scenario(spec, |_| Busy::default())
+    });
+    let record = run.execute().expect("the run begins");
+    assert_eq!(record.generator.pacing, pacing);
+    record
+}
+
+/// All start, none early: the time of an iteration that ended before it was due would overflow.
+#[test_case(Spacing::Uniform)]
+#[test_case(Spacing::Poisson)]
+fn on_a_grid_arrivals_wait_for_the_next_tick(spacing: Spacing) {
+    let apart = Duration::from_millis(1);
+    let model = open(2_000.0, 2_000, 100).spacing(spacing);
+    let record = gridded(Pacing::grid(apart).expect("in range"), [spec(model)]);
+    let scenario = &record.scenarios[0];
+    let ledger = check(scenario);
+    match spacing {
+        Spacing::Uniform => assert_eq!(ledger.planned, 4_000),
+        Spacing::Poisson => assert!((3_600..4_400).contains(&ledger.planned), "{ledger:?}"),
+    }
+    assert_eq!((ledger.started, ledger.dropped), (ledger.planned, 0));
+    // One of two that are due between two ticks waits for half of that at least. Without a grid none would.
+    let lag = scenario.parts.start_lag.value_at_quantile(0.75);
+    assert!(lag > 300_000, "{lag}");
+    let grid = record.generator.workers[0].grid.expect("there was one");
+    assert_eq!(grid.ticks_apart, apart);
+    // It begins once it is known what it saves.
+    assert!((0.5..=1.0).contains(&grid.share), "{grid:?}");
+    assert!(grid.unstamped, "nobody stamps what this workload receives");
+}
+
+#[test]
+fn a_grid_is_for_open_models_alone() {
+    let (beside, alone) = (
+        [
+            spec(open(2_000.0, 300, 100)),
+            spec(closed(1, Limit::Duration(Duration::from_millis(300)))),
+        ],
+        [spec(closed(1, Limit::Duration(Duration::from_millis(300))))],
+    );
+    for record in [gridded(Pacing::GRID, beside), gridded(Pacing::GRID, alone)] {
+        assert_eq!(record.generator.workers[0].grid, None);
+    }
+}
+
+/// The times of this workload are as it sees them: nothing says when its answers were received.
+#[test]
+fn none_is_chosen_where_it_would_be_in_the_times() {
+    let record = gridded(Pacing::AUTO, [spec(open(20_000.0, 300, 100))]);
+    assert_eq!(record.generator.workers[0].grid, None);
+}
+
 #[test]
 fn a_busy_arrival_waits_with_its_due_time() {
     // One user that takes 20 ms at 100/s: the line grows by one every 20 ms.

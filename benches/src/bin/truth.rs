@@ -1,5 +1,5 @@
-//! Whether the figures are true: start lag on an idle machine, timeouts, a server frozen for a
-//! second, a generator frozen for 300 ms. With the name of one of these, only that.
+//! Whether the figures are true: start lag on an idle machine, times on a grid, timeouts, a server
+//! frozen for a second, a generator frozen for 300 ms. With the name of one of these, only that.
 //!
 //! The frozen ones are processes of their own (this program again), stopped and continued with
 //! signals, as a virtual machine's host or a debugger would.
@@ -7,8 +7,8 @@
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use loadgen_backends::{RunningServer, ServerConfig, start_grpc};
-use loadgen_benches::{ServerProcess, open, raise_open_files, serve_until_input_ends};
+use loadgen_backends::{Delay, Faults, RunningServer, ServerConfig, start_grpc};
+use loadgen_benches::{ServerProcess, median, open, raise_open_files, serve_until_input_ends};
 use loadgen_core::assemble;
 use loadgen_core::engine::{Options, Run, ScenarioSpec};
 use loadgen_core::outcome::{Failure, Outcome};
@@ -152,11 +152,75 @@ fn hello(target: &str, load: Load) -> ScenarioPlan {
 }
 
 fn execute(plan: ScenarioPlan) -> RunRecord {
+    execute_paced(plan, Pacing::EXACT)
+}
+
+fn execute_paced(plan: ScenarioPlan, pacing: Pacing) -> RunRecord {
     let plan = Plan::new(vec![plan]);
-    assemble(&plan, one_worker())
+    assemble(&plan, one_worker().pacing(pacing))
         .expect("the reference service is known")
         .execute()
         .expect("the server is there")
+}
+
+/// A server that takes 2 ms for each call, by its timer's millisecond.
+fn slow_server() -> RunningServer {
+    let address = "127.0.0.1:0".parse().expect("a constant address");
+    let faults = Faults {
+        delay: Some(Delay::fixed(Duration::from_millis(2))),
+        ..Faults::default()
+    };
+    start_grpc(ServerConfig {
+        threads: Some(1),
+        faults,
+        ..ServerConfig::new(address)
+    })
+    .expect("a free port")
+}
+
+fn grids() {
+    const ROUNDS: usize = 5;
+    println!(
+        "\nA server that takes 2 to 3 ms, asked 5,000 times a second for 3 s; medians of {ROUNDS} rounds in turn"
+    );
+    println!(
+        "(to reach: the service times of exact pacing within 5 %, and start lag up to the grid)"
+    );
+    let server = slow_server();
+    let address = server.local_addr().to_string();
+    // No part of a millisecond: on such a grid calls would come at the same few moments of each of the
+    // server's milliseconds, and it is by chance which.
+    let grid = |us| Pacing::grid(Duration::from_micros(us)).expect("it is in range");
+    let pacings = [Pacing::EXACT, grid(90), grid(230)];
+    let mut rounds: [Vec<[f64; 5]>; 3] = Default::default();
+    for _ in 0..ROUNDS {
+        for (pacing, rounds) in pacings.iter().zip(&mut rounds) {
+            let record = execute_paced(hello(&address, open(5_000.0, 3, 200)), *pacing);
+            let scenario = &record.scenarios[0];
+            rounds.push([
+                us(&scenario.service_time, 0.5),
+                us(&scenario.service_time, 0.99),
+                us(&scenario.response_time, 0.5),
+                us(&scenario.parts.start_lag, 0.5),
+                us(&scenario.parts.start_lag, 0.99),
+            ]);
+        }
+    }
+    for (pacing, own) in pacings.iter().zip(&rounds) {
+        let of = |figure: usize| median(&own.iter().map(|it| it[figure]).collect::<Vec<_>>());
+        let pairs = own.iter().zip(&rounds[0]);
+        let ratios: Vec<f64> = pairs.map(|(own, exact)| own[0] / exact[0]).collect();
+        println!(
+            "  {pacing:>10}: service p50 {:>5.0} us ({:.3} of exact), p99 {:>5.0} us; response p50 {:>5.0} us; \
+             start lag p50 {:>4.0} us, p99 {:>4.0} us",
+            of(0),
+            median(&ratios),
+            of(1),
+            of(2),
+            of(3),
+            of(4),
+        );
+    }
 }
 
 fn frozen_server() {
@@ -231,6 +295,7 @@ fn main() {
         Some("serve") => serve_until_input_ends(&server()),
         Some("generate") => generate(),
         Some("start-lag") => start_lag(),
+        Some("grids") => grids(),
         Some("timeouts") => timeouts(),
         Some("frozen") => {
             frozen_server();
@@ -238,6 +303,7 @@ fn main() {
         }
         _ => {
             start_lag();
+            grids();
             timeouts();
             frozen_server();
             frozen_generator();

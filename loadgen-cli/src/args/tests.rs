@@ -63,10 +63,11 @@ fn run(flags: &[&str]) -> Result<RunCommand, String> {
 #[test_case(&["--otlp", "localhost:4318"] => "error: invalid value 'localhost:4318' for '--otlp <URL>': expected a URL like `http://HOST:PORT` or `https://HOST/path`"; "no scheme")]
 #[test_case(&["--otlp", ""] => "error: invalid value '' for '--otlp <URL>': expected a URL like `http://HOST:PORT` or `https://HOST/path`"; "an empty URL")]
 #[test_case(&["--graphite", "http://a:65536"] => "error: invalid value 'http://a:65536' for '--graphite <URL>': expected a URL like `http://HOST:PORT` with a port from 1 to 65535"; "a URL's port")]
-#[test_case(&["--pacing", "lazy"] => "error: invalid value 'lazy' for '--pacing <exact|busy[=TIME]>': `lazy` is no pacing; expected `exact`, `busy`, or `busy=TIME` like `busy=50us`"; "no pacing")]
+#[test_case(&["--pacing", "lazy"] => "error: invalid value 'lazy' for '--pacing <auto|exact|grid[=TIME]|busy[=TIME]>': `lazy` is no pacing; expected `auto`, `exact`, `grid`, `busy`, or the latter two with a time like `grid=250us` and `busy=50us`"; "no pacing")]
 #[test_case(&["--codec", "h3"] => "error: invalid value 'h3' for '--codec <own|h2>': `h3` is no codec; expected `own` or `h2`"; "no codec")]
-#[test_case(&["--pacing", "busy=2ms"] => "error: invalid value 'busy=2ms' for '--pacing <exact|busy[=TIME]>': busy polling for `2ms` is out of range; expected from 1us to 1ms"; "awake for too long")]
-#[test_case(&["--pacing=busy="] => "error: invalid value 'busy=' for '--pacing <exact|busy[=TIME]>': `` is not a duration; expected a number with a unit (ns, us, ms, s, m or h), such as \"1.5s\", \"100ms\" or \"1m30s\""; "awake for nothing")]
+#[test_case(&["--pacing", "busy=2ms"] => "error: invalid value 'busy=2ms' for '--pacing <auto|exact|grid[=TIME]|busy[=TIME]>': busy polling for `2ms` is out of range; expected from 1us to 1ms"; "awake for too long")]
+#[test_case(&["--pacing=busy="] => "error: invalid value 'busy=' for '--pacing <auto|exact|grid[=TIME]|busy[=TIME]>': `` is not a duration; expected a number with a unit (ns, us, ms, s, m or h), such as \"1.5s\", \"100ms\" or \"1m30s\""; "awake for nothing")]
+#[test_case(&["--pacing", "grid=2ms"] => "error: invalid value 'grid=2ms' for '--pacing <auto|exact|grid[=TIME]|busy[=TIME]>': a grid with ticks `2ms` apart is out of range; expected from 25us, below which it spares nothing, to 1ms, from which on arrivals are late"; "too coarse a grid")]
 fn refused(flags: &[&str]) -> String {
     run(flags).unwrap_err()
 }
@@ -164,8 +165,9 @@ fn tagged(flags: &[&str]) -> String {
     tags.collect::<Vec<_>>().join(" ")
 }
 
-#[test_case(&[] => "exact")]
-#[test_case(&["--pacing", "exact"] => "exact"; "as it is")]
+#[test_case(&[] => "auto"; "as it is")]
+#[test_case(&["--pacing", "exact"] => "exact"; "asleep until then")]
+#[test_case(&["--pacing", "grid=250us"] => "grid=250us"; "asleep to a grid")]
 #[test_case(&["--pacing", "busy"] => "busy=50us"; "as long as is usual")]
 #[test_case(&["--pacing=busy=0.2ms"] => "busy=200us"; "longer")]
 fn paced(flags: &[&str]) -> String {

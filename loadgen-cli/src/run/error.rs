@@ -3,7 +3,7 @@
 use loadgen_core::AssembleError;
 use loadgen_core::engine;
 use loadgen_core::journal::JournalError;
-use loadgen_core::pacer::RealTimeError;
+use loadgen_core::pacer::UnfitPacing;
 
 use crate::backend::{EmbeddedError, FleetError};
 use crate::comparing::ComparingError;
@@ -18,7 +18,7 @@ use crate::sinks::SinkError;
 pub(crate) enum RunError {
     /// A pacing that does not go together with how this process is scheduled.
     #[error(transparent)]
-    Pacing(#[from] RealTimeError),
+    Pacing(#[from] UnfitPacing),
     /// The open-file limit.
     #[error(transparent)]
     Limit(#[from] LimitError),

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use loadgen_core::pacer::Pacing;
 use loadgen_core::scenario::{self, Payload, Step, WebsocketExchange, WebsocketPlan};
 use test_case::test_case;
 
@@ -199,7 +198,10 @@ fn a_prefix_alone_sends_nothing(environment: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test_case(Pacing::BUSY, None => vec!["--pacing busy=50us changes nothing: the iterations of a closed model are due when they start; a rate (`--rate`) makes it open".to_owned()]; "a closed model")]
-#[test_case(Pacing::EXACT, None => Vec::<String>::new(); "as it is")]
+#[test_case(Pacing::GRID, None => vec!["--pacing grid=100us changes nothing: the iterations of a closed model are due when they start; a rate (`--rate`) makes it open".to_owned()]; "a grid for a closed model")]
+#[test_case(Pacing::EXACT, None => Vec::<String>::new(); "asleep until then")]
+#[test_case(Pacing::AUTO, None => Vec::<String>::new(); "as it is")]
+#[test_case(Pacing::GRID, Some("500/s") => Vec::<String>::new(); "a grid for an open one")]
 #[test_case(Pacing::BUSY, Some("500/s") => Vec::<String>::new(); "an open one")]
 fn pacing_is_for_what_is_due(pacing: Pacing, rate: Option<&str>) -> Vec<String> {
     let mut args = args();
@@ -210,6 +212,26 @@ fn pacing_is_for_what_is_due(pacing: Pacing, rate: Option<&str>) -> Vec<String> 
     let mut notices = settings.notices;
     notices.retain(|it| it.contains("pacing"));
     notices
+}
+
+#[test]
+fn a_grid_is_not_for_those_beside_a_closed_model() {
+    let of = |name: &str, load: Load| {
+        ScenarioPlan::grpc(
+            name,
+            "loadgen.v1.Greeter/Hello",
+            serde_json::json!({}),
+            load,
+        )
+    };
+    let open = Load::from(Load::open("500/s".parse().unwrap()));
+    let plan = Plan::new(vec![of("a", open), of("b", Load::from(Load::closed(1)))]);
+    assert_eq!(
+        useless_pacing(&plan, Pacing::GRID).unwrap(),
+        "--pacing grid=100us changes nothing on workers that run `b`, too: with each answer the users of a closed model would wait for the grid"
+    );
+    assert_eq!(useless_pacing(&plan, Pacing::BUSY), None);
+    assert_eq!(useless_pacing(&plan, Pacing::AUTO), None);
 }
 
 #[test]

@@ -9,11 +9,13 @@ use std::time::Duration;
 
 use super::collect::ToCollector;
 use super::event::Phase;
+use super::grid::GridKeeper;
 use super::lane::LaneCore;
 use super::usage::Usage;
 use crate::clock::{Clock, Nanos, StampClock, nanos};
-use crate::pacer::Pacer;
+use crate::pacer::{Pacer, grid};
 use crate::record::{Names, Tick, WorkerRecord};
+use crate::schedule::Share;
 use crate::workload::Levels;
 
 /// The longest from one beat to the next.
@@ -29,6 +31,7 @@ pub(super) type LevelsNow = Box<dyn Fn() -> Levels>;
 pub(super) struct Beat {
     pub(super) scenario: usize,
     pub(super) core: Rc<LaneCore>,
+    share: Share,
     pub(super) names: Names,
     levels: LevelsNow,
     #[expect(
@@ -48,6 +51,7 @@ impl Beat {
     pub(super) fn new(
         scenario: usize,
         core: Rc<LaneCore>,
+        share: Share,
         names: Names,
         levels: LevelsNow,
         returned: Receiver<Box<Tick>>,
@@ -56,6 +60,7 @@ impl Beat {
             scenario,
             next_tick: Cell::new(core.timeline.begin + SECOND),
             core,
+            share,
             empties: RefCell::new(vec![Box::new(Tick::new(&names))]),
             names,
             levels,
@@ -120,6 +125,7 @@ pub(super) struct Heart {
     worker: usize,
     clock: Clock,
     stamps: Rc<StampClock>,
+    keeper: GridKeeper,
     beats: Vec<Beat>,
     out: Sender<ToCollector>,
     last_beat: Cell<Nanos>,
@@ -129,13 +135,14 @@ pub(super) struct Heart {
     /// The last second: since when, what had been used by then, and the longest stall in it.
     second: Cell<(Nanos, Usage, Duration)>,
     usage_from: Cell<Option<(Nanos, Usage)>>,
-    usage: Cell<Option<(Nanos, Usage)>>,
+    used: Cell<Option<(Nanos, Usage)>>,
 }
 
 impl Heart {
     pub(super) fn new(
         worker: usize,
         stamps: Rc<StampClock>,
+        keeper: GridKeeper,
         beats: Vec<Beat>,
         out: Sender<ToCollector>,
     ) -> Self {
@@ -147,12 +154,13 @@ impl Heart {
             stamps,
             last_beat: Cell::new(now),
             next_beat: Cell::new(now),
-            second: Cell::new((now, Usage::of_this_thread(), Duration::ZERO)),
+            second: Cell::new((now, Usage::of_this_thread(&keeper), Duration::ZERO)),
+            keeper,
             beats,
             out,
             longest_stall: Cell::new(Duration::ZERO),
             usage_from: Cell::new(None),
-            usage: Cell::new(None),
+            used: Cell::new(None),
         }
     }
 
@@ -172,12 +180,15 @@ impl Heart {
                 beat.over.set(last);
                 beat.send_tick(self.worker, now, &self.out, last);
             }
+            let lanes = self.beats.iter().map(|beat| (&*beat.core, beat.share));
+            self.keeper.beat(now, lanes);
             self.account(now);
             self.tell(now);
             let going_on = self.beats.iter().filter(|beat| !beat.over.get());
             let sweep = going_on.map(|beat| beat.core.next_sweep()).min();
             let next = (now + PERIOD).min(sweep.unwrap_or(Nanos::MAX));
-            self.next_beat.set(next);
+            // A thread that sleeps to a grid does not stand still until the tick.
+            self.next_beat.set(grid::tick_at(next));
             // However long this one took, others run before the next.
             tokio::task::yield_now().await;
             if let Err(error) = pacer.until(next).await {
@@ -193,7 +204,7 @@ impl Heart {
         if wall < SECOND {
             return;
         }
-        let used = Usage::of_this_thread();
+        let used = self.usage();
         self.second.set((now, used, Duration::ZERO));
         let _ = self.out.send(ToCollector::Vitals {
             worker: self.worker,
@@ -208,14 +219,18 @@ impl Heart {
     /// How the worker has fared since measuring began, until it drained.
     fn so_far(&self, now: Nanos) -> WorkerRecord {
         let used = self.usage_from.get().map(|(from, before)| {
-            let until = self.usage.get();
-            let (until, used) = until.unwrap_or_else(|| (now, Usage::of_this_thread()));
+            let until = self.used.get();
+            let (until, used) = until.unwrap_or_else(|| (now, self.usage()));
             worker_record(used.since(before), until.saturating_sub(from))
         });
         WorkerRecord {
             longest_stall: self.longest_stall.get(),
             ..used.unwrap_or_default()
         }
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::of_this_thread(&self.keeper)
     }
 
     /// Only a stall while load runs says anything about the load.
@@ -239,10 +254,10 @@ impl Heart {
         let earliest = self.beats.iter().map(phase).min().unwrap_or(Phase::Done);
         let latest = self.beats.iter().map(phase).max().unwrap_or(Phase::Done);
         if latest >= Phase::Measure && self.usage_from.get().is_none() {
-            self.usage_from.set(Some((now, Usage::of_this_thread())));
+            self.usage_from.set(Some((now, self.usage())));
         }
-        if earliest >= Phase::Drain && self.usage.get().is_none() {
-            self.usage.set(Some((now, Usage::of_this_thread())));
+        if earliest >= Phase::Drain && self.used.get().is_none() {
+            self.used.set(Some((now, self.usage())));
         }
     }
 
@@ -250,6 +265,7 @@ impl Heart {
     pub(super) fn finish(&self) -> WorkerRecord {
         let now = self.clock.now();
         self.notice_stall(now);
+        self.keeper.end();
         for beat in self.beats.iter().filter(|beat| !beat.over.get()) {
             beat.core.finish();
             beat.send_tick(self.worker, now, &self.out, true);
@@ -268,6 +284,7 @@ fn worker_record(used: Usage, wall: Nanos) -> WorkerRecord {
         cpu_busy: share(used.busy.saturating_sub(used.idle)),
         cpu_waiting: share(used.idle.min(used.busy)),
         cpu_starved: share(used.starved),
+        grid: used.grid.record(wall),
         ..WorkerRecord::default()
     }
 }

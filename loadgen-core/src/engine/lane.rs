@@ -24,6 +24,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::record::{
     Ended, LONG_SILENCE, Muted, Overrun, Recorder, Unanswered, Via, Waited, is_single,
 };
+use crate::schedule::{OpenModel, rate_at};
 use crate::workload::{
     Iteration, IterationSeed, LoadEnd, OPENED_AT_ONCE, Observer, UserId, Workload,
 };
@@ -56,6 +57,15 @@ impl Timeline {
             lasts: spec.load.duration().is_some(),
         }
     }
+
+    /// How many arrivals a second an open model plans at a moment. A warm-up has the rate of the first
+    /// stage's end.
+    pub(super) fn planned_rate(&self, model: &OpenModel, now: Nanos) -> f64 {
+        match now.checked_sub(self.measure_from) {
+            Some(into) => rate_at(&model.stages, into),
+            None => model.stages.first().map_or(0.0, |it| it.to),
+        }
+    }
 }
 
 /// What ended the run before its time, on one worker. The first of a kind counts.
@@ -81,6 +91,8 @@ pub(super) struct LaneCore {
     heard: Cell<u64>,
     /// Whether nothing new is to start for the time being.
     paused: Cell<bool>,
+    /// The rate that somebody told an open model to have.
+    rate_told: Cell<Option<f64>>,
     /// Users from this one on are to rest; `None` where nobody said so.
     users_told: Cell<Option<u32>>,
     /// The most iterations a second of a closed model, where there is such a limit.
@@ -134,6 +146,7 @@ impl LaneCore {
             steering,
             heard: Cell::new(0),
             paused: Cell::new(false),
+            rate_told: Cell::new(None),
             users_told: Cell::new(None),
             limiter: RefCell::new(limiter),
             stop: Cell::new(Stop::No),

@@ -10,6 +10,7 @@ mod collect;
 mod control;
 mod event;
 mod files;
+mod grid;
 mod heartbeat;
 mod lane;
 mod marker;

@@ -15,15 +15,12 @@ use tokio::task::JoinSet;
 use super::control::steering::{To, Turn};
 use super::lane::{Lane, Pass};
 use crate::clock::{Nanos, nanos};
-use crate::pacer::Pacer;
+use crate::pacer::{Pacer, TOGETHER, grid};
 use crate::record::{LONG_SILENCE, Started, Unanswered, Waited};
 use crate::schedule::{Arrivals, OpenModel, RateStage, Share, WhenBusy};
 use crate::workload::{UserId, Workload};
 use turns::Turns;
 
-/// Arrivals that follow each other closer than this are waited for together: one timer, one wake.
-/// Who waits awake sets no timer for them.
-const TOGETHER: Nanos = 25_000;
 /// How many arrivals are handed out before the users may run.
 const BURST: u32 = 64;
 /// How many that were turned away are kept until a user comes free: 8 MiB.
@@ -146,6 +143,7 @@ impl<W: Workload> Crew<W> {
         let part = Rc::clone(&self.part);
         let core = &*part.lane.core;
         let late_after = nanos(core.spec.late_after);
+        // Who waits awake sets no timer for those that follow each other closely.
         let together = if pacer.is_busy() { 0 } else { TOGETHER };
         let (mut burst, mut last_due, mut now) = (0, 0, core.clock.now());
         let most = core.spec.most_iterations.unwrap_or(u64::MAX);
@@ -168,7 +166,7 @@ impl<W: Workload> Crew<W> {
                 if core.halted() {
                     return Ok(());
                 }
-                let close_by = due.saturating_sub(last_due) < together;
+                let close_by = due.saturating_sub(last_due) < together && !grid::is_on();
                 let wake_at = if close_by { due + together } else { due };
                 tokio::select! {
                     set = pacer.until(wake_at) => set?,
@@ -176,9 +174,10 @@ impl<W: Workload> Crew<W> {
                 }
                 now = core.clock.now();
                 burst = 0;
-                if now.saturating_sub(due) > late_after {
-                    // We overslept. Answers that came meanwhile are read first, or users would
-                    // count as busy that the service has long let go.
+                let overslept = now.saturating_sub(due) > late_after;
+                if overslept || grid::is_on() && part.idle.borrow().is_empty() {
+                    // We slept for longer than it takes the service. Answers that came meanwhile are
+                    // read first, or users would count as busy that it has long let go.
                     tokio::task::yield_now().await;
                 }
             }
@@ -227,6 +226,7 @@ impl<W: Workload> Crew<W> {
         let part = Rc::clone(&self.part);
         let core = &*part.lane.core;
         let measured = due >= core.timeline.measure_from;
+        grid::count_arrival();
         if measured {
             core.recorder.planned(1);
         }

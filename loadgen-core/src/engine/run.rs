@@ -22,7 +22,7 @@ use super::stopper::{Stop, Stopper};
 use super::worker::{self, AnyScenario, Assignment, Scenario};
 use crate::clock::{Clock, nanos};
 use crate::condition::Threshold;
-use crate::pacer::RealTimeError;
+use crate::pacer::UnfitPacing;
 use crate::record::{Names, RunRecord};
 use crate::schedule::Load;
 use crate::secrets::Secrets;
@@ -365,9 +365,9 @@ pub enum RunError {
         /// What the panic said.
         message: String,
     },
-    /// A way of waiting that the kernel would spoil.
+    /// A way of waiting that does not fit this system or process.
     #[error(transparent)]
-    Pacing(#[from] RealTimeError),
+    Pacing(#[from] UnfitPacing),
     /// A stop was asked for before anything was measured.
     #[error("stopped before the load began")]
     StoppedEarly,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::grid::{Account, GridKeeper};
 use crate::pacer::idle_while_awake;
 use crate::process::thread_time;
 
@@ -14,15 +15,18 @@ pub(super) struct Usage {
     pub(super) starved: Duration,
     /// Running, but only to wait awake for what is due.
     pub(super) idle: Duration,
+    /// Asleep to a grid.
+    pub(super) grid: Account,
 }
 
 impl Usage {
-    /// The calling thread's.
-    pub(super) fn of_this_thread() -> Self {
+    /// The calling thread's, whose grid is kept there.
+    pub(super) fn of_this_thread(keeper: &GridKeeper) -> Self {
         Self {
             busy: thread_time(),
             starved: run_delay().unwrap_or_default(),
             idle: idle_while_awake(),
+            grid: keeper.account(),
         }
     }
 
@@ -31,6 +35,7 @@ impl Usage {
             busy: self.busy.saturating_sub(earlier.busy),
             starved: self.starved.saturating_sub(earlier.starved),
             idle: self.idle.saturating_sub(earlier.idle),
+            grid: self.grid.since(earlier.grid),
         }
     }
 }

@@ -14,6 +14,7 @@ use tokio::sync::watch;
 use super::closed;
 use super::collect::ToCollector;
 use super::control::Steered;
+use super::grid::GridKeeper;
 use super::heartbeat::{Beat, Heart, LevelsNow};
 use super::lane::{Fatal, Lane, LaneCore, Timeline, panic_message};
 use super::open;
@@ -21,7 +22,7 @@ use super::spec::{Options, ScenarioSpec};
 use super::stopper::{Stop, Stopper};
 use crate::alarm::Alarms;
 use crate::clock::{Clock, Nanos, Sleep, StampClock};
-use crate::pacer::{Pacer, Pacing};
+use crate::pacer::{Pacer, Pacing, grid};
 use crate::record::{Outside, Recorder, Tick, WorkerRecord};
 use crate::schedule::{Load, Share};
 use crate::workload::{PrepareError, UserId, WorkerContext, Workload};
@@ -185,8 +186,15 @@ fn run(assignment: Assignment) -> io::Result<(WorkerRecord, Fatal)> {
     let (begins, ends) = (Arc::clone(&sleep), Arc::clone(&sleep));
     let runtime = Builder::new_current_thread()
         .enable_all()
-        .on_thread_park(move || begins.begins(clock.now()))
-        .on_thread_unpark(move || ends.ends(clock.now()))
+        .on_thread_park(move || {
+            let now = clock.now();
+            begins.begins(now);
+            grid::waits(&clock, now);
+        })
+        .on_thread_unpark(move || {
+            let now = clock.now();
+            ends.ends(now, grid::goes_on(now));
+        })
         .build_local(LocalOptions::default())?;
     let stamps = Rc::new(StampClock::on_thread(clock, &sleep));
     let result = runtime.block_on(live(assignment, stamps));
@@ -275,11 +283,12 @@ async fn live(
             std::sync::mpsc::channel().1,
         );
         let levels = lane.levels();
-        beats.push(Beat::new(index, Rc::clone(&core), names, levels, returned));
         let share = Share {
             index: worker as u64,
             of: spec.workers(assignment.workers) as u64,
         };
+        let beat = Beat::new(index, Rc::clone(&core), share, names, levels, returned);
+        beats.push(beat);
         let lane = lane.run(Rc::clone(&core), share);
         running.push(async move {
             let result = lane.await;
@@ -287,7 +296,9 @@ async fn live(
             result
         });
     }
-    let heart = Heart::new(worker, stamps, beats, assignment.out.clone());
+    let of = (worker, assignment.workers);
+    let keeper = GridKeeper::new(assignment.options.pacing, of, Rc::clone(&stamps));
+    let heart = Heart::new(worker, stamps, keeper, beats, assignment.out.clone());
     let results = tokio::select! {
         results = join_all(running) => results,
         error = heart.beat(pacer) => return Err(error),

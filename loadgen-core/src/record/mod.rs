@@ -27,9 +27,9 @@ pub(crate) use local::{Ended, Muted, Outside, Recorder, Started, Tick, Unanswere
 pub use merged::{
     AddressRecord, BackendPoint, BackendRecord, BackendSeries, CheckRecord, ConnectionRecord,
     CustomRecord, EarlyEnd, EventAction, EventEffect, EventRecord, Followed, GeneratorRecord,
-    Interval, LONG_SILENCE, MOST_STEPS_OVER_TIME, MergeError, Misfit, Overrun, Recent, Retries,
-    RunRecord, ScenarioRecord, Series, SeriesPart, SeriesPoint, Silence, StepInterval, StepRecord,
-    Stretch, TagMember, TagRecord, TargetRecord, TargetSwitch, Timeline, TimelineCell,
+    GridRecord, Interval, LONG_SILENCE, MOST_STEPS_OVER_TIME, MergeError, Misfit, Overrun, Recent,
+    Retries, RunRecord, ScenarioRecord, Series, SeriesPart, SeriesPoint, Silence, StepInterval,
+    StepRecord, Stretch, TagMember, TagRecord, TargetRecord, TargetSwitch, Timeline, TimelineCell,
     TimelineSpec, Unit, WorkerRecord,
 };
 pub(crate) use merged::{Merger, Pauses, TagMerger, outlasts_warm_up};

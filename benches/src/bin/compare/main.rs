@@ -1,8 +1,8 @@
 //! What a request or message costs the generator, side by side with peers: the same server, the
 //! same connections, in turn, in one run.
 //!
-//! Arguments are the parts to measure, `grpc`, `websocket`, `http`, `expressions` and `memory`; without any,
-//! the first three. Needs `target/release/loadgen` (or `LOADGEN=PATH`), and takes each of h2load, ghz, k6,
+//! Arguments are the parts to measure, `grpc`, `websocket`, `http`, `open`, `expressions` and `memory`; without
+//! any, the first three. Needs `target/release/loadgen` (or `LOADGEN=PATH`), and takes each of h2load, ghz, k6,
 //! fortio, wrk and hey that is on the PATH. With `taskset` the server has processor 0 and the generator
 //! processor 1.
 
@@ -11,6 +11,7 @@ mod expressions;
 mod grpc;
 mod http;
 mod memory;
+mod open;
 mod peer;
 mod websocket;
 
@@ -36,6 +37,7 @@ fn part(name: &str) -> Option<Part> {
         "grpc" => Some(grpc::compare),
         "websocket" => Some(websocket::compare),
         "http" => Some(http::compare),
+        "open" => Some(open::compare),
         "expressions" => Some(expressions::compare),
         "memory" => Some(memory::compare),
         _ => None,
@@ -62,8 +64,8 @@ fn main() -> ExitCode {
 
 fn compare(names: &[String]) -> Result<(), BoxError> {
     let parts: Option<Vec<Part>> = names.iter().map(|name| part(name)).collect();
-    let mut parts =
-        parts.ok_or("the parts are `grpc`, `websocket`, `http`, `expressions` and `memory`")?;
+    let mut parts = parts
+        .ok_or("the parts are `grpc`, `websocket`, `http`, `open`, `expressions` and `memory`")?;
     if parts.is_empty() {
         parts = vec![grpc::compare, websocket::compare, http::compare];
     }

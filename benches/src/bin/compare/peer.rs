@@ -96,7 +96,7 @@ pub(crate) fn words(line: &str) -> Vec<String> {
     clippy::disallowed_methods,
     reason = "times a whole process from outside"
 )]
-fn run(line: &[String], printed: &str) -> (f64, f64) {
+pub(crate) fn run(line: &[String], printed: &str) -> (f64, f64) {
     let started = Instant::now();
     let output = Command::new("sh")
         .args([

@@ -316,7 +316,7 @@ mod tests {
         };
         let slept = |began, ended| {
             sleep.begins(began);
-            sleep.ends(ended);
+            sleep.ends(ended, false);
         };
         traffic.found_nothing();
         slept(1_000_000, 9_000_000);

@@ -40,11 +40,13 @@ pub(crate) struct Wire {
 
 impl Wire {
     pub(crate) fn new(socket: Socket, traffic: &Rc<Traffic>) -> Self {
+        let is_stamped = match &socket {
+            Socket::Tcp(tcp) => stamped::ask_for(tcp),
+            Socket::Unix(_) => false,
+        };
+        traffic.stamps().are_for(is_stamped);
         Self {
-            is_stamped: match &socket {
-                Socket::Tcp(tcp) => stamped::ask_for(tcp),
-                Socket::Unix(_) => false,
-            },
+            is_stamped,
             socket,
             traffic: Rc::clone(traffic),
             records: None,

@@ -12,7 +12,7 @@ use crate::cap::Cap;
 use crate::clock::Nanos;
 use crate::nearest::did_you_mean;
 use crate::record::{EventAction, EventEffect, TargetSwitch};
-use crate::schedule::{Limit, Load, rate_at, users_at};
+use crate::schedule::{Limit, Load, users_at};
 use crate::text;
 use crate::units::human;
 use crate::workload::Switches;
@@ -273,11 +273,7 @@ impl Scene {
         let told = self.steering.told();
         let into = now.saturating_sub(self.timeline.measure_from);
         let (rate, users) = match &self.spec.load {
-            // A warm-up has the rate of the first stage's end.
-            Load::Open(open) if now < self.timeline.measure_from => {
-                (open.stages.first().map(|it| it.to), None)
-            }
-            Load::Open(open) => (Some(rate_at(&open.stages, into)), None),
+            Load::Open(open) => (Some(self.timeline.planned_rate(open, now)), None),
             Load::Closed(closed) => {
                 let users = match &closed.limit {
                     Limit::Stages(stages) => users_at(stages, into),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::LaneCore;
 use crate::clock::Nanos;
+use crate::schedule::OpenModel;
 use crate::workload::UserId;
 
 impl LaneCore {
@@ -14,8 +15,20 @@ impl LaneCore {
             let told = self.steering.told();
             self.paused.set(told.paused);
             self.users_told.set(told.users);
+            self.rate_told.set(told.rate.map(|it| it.per_second()));
             self.limiter.replace(told.limiter);
             self.halt.notify_waiters();
+        }
+    }
+
+    /// How many arrivals a second an open model has at a moment, on all workers together.
+    pub(in crate::engine) fn rate(&self, model: &OpenModel, now: Nanos) -> f64 {
+        match self.paused.get() {
+            true => 0.0,
+            false => {
+                let planned = || self.timeline.planned_rate(model, now);
+                self.rate_told.get().unwrap_or_else(planned)
+            }
         }
     }
 

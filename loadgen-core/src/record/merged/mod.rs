@@ -31,7 +31,7 @@ pub(crate) use merger::Merger;
 pub(crate) use pauses::Pauses;
 pub use recent::Recent;
 pub use retries::Retries;
-pub use run::{EarlyEnd, GeneratorRecord, Overrun, RunRecord, WorkerRecord};
+pub use run::{EarlyEnd, GeneratorRecord, GridRecord, Overrun, RunRecord, WorkerRecord};
 pub use scenario::{ConnectionRecord, CustomRecord, ScenarioRecord, TargetRecord, Unit};
 pub use series::{Followed, Misfit, Series, SeriesPart, SeriesPoint};
 pub use silence::{LONG_SILENCE, Silence, Stretch};

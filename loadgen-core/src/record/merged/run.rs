@@ -178,4 +178,24 @@ pub struct WorkerRecord {
     pub cpu_starved: f64,
     /// The longest that its heartbeat stood still beyond its period.
     pub longest_stall: Duration,
+    /// The grid that it slept to, where it did.
+    #[serde(default)]
+    pub grid: Option<GridRecord>,
+}
+
+/// The grid that a worker thread slept to ([`Pacing::grid`]).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct GridRecord {
+    /// How far apart its ticks were where it was coarsest.
+    pub ticks_apart: Duration,
+    /// The part of the measured time for which there was one, 0 to 1.
+    pub share: f64,
+    /// Processor time that the worker would have used in addition without it, over the measured time:
+    /// reckoned from what arrivals took in the hundredth of the time that was paced exactly to know it.
+    /// `None` where that was too few of them to tell.
+    pub cpu_saved: Option<f64>,
+    /// Whether some of what it received came without stamps of the system's: until the next tick is in its
+    /// times then.
+    pub unstamped: bool,
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::super::document::{
-    Backend, Generator, Statistics, ThresholdResult, Total, Worker, micros, round6,
+    Backend, Generator, Grid, Statistics, ThresholdResult, Total, Worker, micros, round6,
 };
 use super::super::worker_load::WorkerLoad;
 use super::per_second;
@@ -28,6 +28,12 @@ pub(super) fn generator(record: &GeneratorRecord, measured: Duration) -> Generat
                 cpu_waiting: Some(round6(worker.cpu_waiting)).filter(|it| *it > 0.0),
                 cpu_starved: load.starved,
                 longest_stall_us: micros(nanos(worker.longest_stall)),
+                grid: worker.grid.map(|grid| Grid {
+                    ticks_us: micros(nanos(grid.ticks_apart)),
+                    share: round6(grid.share),
+                    cpu_saved: grid.cpu_saved.map(round6),
+                    unstamped: grid.unstamped,
+                }),
             }
         })
         .collect();

@@ -622,3 +622,22 @@ fn a_run_that_somebody_changed_is_like_none() {
     let note = changed(json!({ "action": "mark", "event": "deployed", "done_s": 2.0 }));
     assert!(compared(&base, &note, &CompareOptions::default()).is_ok());
 }
+
+/// What workers did tells runs apart, not what they were asked for.
+#[test_case("auto", None => None; "none was chosen")]
+#[test_case("auto", Some(250) => Some("the runs are of different kinds of pacing: a grid of 250 µs, exact".to_owned()); "one was chosen")]
+#[test_case("busy=50us", None => Some("the runs are of different kinds of pacing: busy=50us, exact".to_owned()); "awake")]
+fn kinds_of_pacing(pacing: &str, ticks_us: Option<u32>) -> Option<String> {
+    let paced = run(2, |it| {
+        let generator = &mut it["run"]["generator"];
+        generator["pacing"] = pacing.into();
+        let mut worker = json!({"cpu_busy": 0.5, "cpu_starved": 0.0, "longest_stall_us": 0.0});
+        if let Some(ticks_us) = ticks_us {
+            worker["grid"] = json!({"ticks_us": ticks_us, "share": 0.99});
+        }
+        generator["per_worker"] = json!([worker]);
+    });
+    let comparison = of(&[run(1, |_| ())], &[paced]);
+    let mut warnings = comparison.warnings.into_iter();
+    warnings.find(|it| it.contains("pacing"))
+}

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::comparison::{ComparedScenario, Judgement, ToldFrom};
 use super::judge::{self, CHANCE, FEWEST_RUNS};
 use super::{Common, Group, NamedRun, has_ended, named};
-use crate::units::human::counted;
+use crate::pacer::Pacing;
+use crate::units::human::{counted, micros};
 
 /// What a run says of itself.
 type Fact = fn(&NamedRun<'_>) -> String;
@@ -37,7 +38,13 @@ pub(super) fn of_runs(base: &Group<'_>, new: &Group<'_>) -> Vec<String> {
             it.document.run.generator.workers.to_string()
         }),
         ("kinds of pacing", |it| {
-            it.document.run.generator.pacing.clone()
+            // What was chosen counts, whoever chose it.
+            let generator = &it.document.run.generator;
+            match (generator.coarsest_grid(), generator.pacing.as_str()) {
+                (Some(grid), _) => format!("a grid of {}", micros(grid.ticks_us)),
+                (None, "auto") => Pacing::EXACT.to_string(),
+                (None, said) => said.to_owned(),
+            }
         }),
     ];
     for (what, fact) in facts {

@@ -155,8 +155,9 @@ pub struct Generator {
     /// Whether a worker had no time to spare: busy, or waiting for a processor, for 95 % of the
     /// measured time or more. Never after less than 100 ms, which is too short to tell.
     pub saturated: bool,
-    /// How open models waited for what was due: `exact`, asleep, or `busy=TIME`, with the last
-    /// stretch of each wait spent awake, such as `busy=50us`.
+    /// How open models waited for what was due: `exact`, asleep; `busy=TIME`, with the last stretch of
+    /// each wait spent awake, such as `busy=50us`; `grid=TIME`, asleep until the next of ticks so far
+    /// apart; or `auto`, where each worker chose between a grid and `exact`: what it chose is its `grid`.
     pub pacing: String,
     /// The part of the measured time for which a control group that loadgen was in was stopped,
     /// because its quota of processor time was used up, 0 to 1; added up over processors, and 1
@@ -186,6 +187,39 @@ pub struct Worker {
     pub cpu_starved: f64,
     /// The longest that it stood still beyond its period, in microseconds.
     pub longest_stall_us: f64,
+    /// The grid that it slept to, where it did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grid: Option<Grid>,
+}
+
+/// The grid that a worker thread slept to: at its ticks it started what had fallen due and read what had
+/// come since the tick before. Up to a tick is in start lag and read lag.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Grid {
+    /// How far apart its ticks were where it was coarsest, in microseconds.
+    #[schemars(range(min = 25, max = 1000))]
+    pub ticks_us: f64,
+    /// The part of the measured time for which there was one, 0 to 1. It is not there for a hundredth of the
+    /// time, so that what it saves is known.
+    #[schemars(range(min = 0, max = 1))]
+    pub share: f64,
+    /// Processor time that it saved over the measured time, as a part of a core: by what arrivals took in
+    /// that hundredth. Below 0 where it saved none. Left out where those were too few to tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_saved: Option<f64>,
+    /// Whether some of what the worker received had no stamp of the system's, as on UNIX sockets: up to a
+    /// tick is in those times of the service then. Left out where that is not so.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unstamped: bool,
+}
+
+impl Generator {
+    /// The coarsest grid that a worker slept to, where one did.
+    pub(in crate::report) fn coarsest_grid(&self) -> Option<Grid> {
+        let grids = self.per_worker.iter().filter_map(|it| it.grid);
+        grids.max_by(|a, b| a.ticks_us.total_cmp(&b.ticks_us))
+    }
 }
 
 /// What to make of a run.

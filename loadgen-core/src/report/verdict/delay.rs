@@ -3,14 +3,15 @@
 //! The generator's part at a percentile is that percentile of a series less the same percentile of
 //! the series without start lag and send lag, or without the lag of messages.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 
 use super::super::document::{Quantile, percentile};
 use super::super::phrase::{percent, span};
 use super::alike::{self, Alike};
 use super::{Findings, Kind, Titled, ratio, span_us};
 use crate::clock::{Nanos, nanos};
-use crate::record::{Histogram, Parts, StepRecord};
+use crate::pacer::Pacing;
+use crate::record::{GeneratorRecord, Histogram, Parts, StepRecord};
 use crate::workload::SampleKind;
 
 /// A larger part of a percentile than this makes it doubtful.
@@ -82,8 +83,47 @@ fn notable(seen: &Histogram, undelayed: &Histogram) -> Vec<Delayed> {
         .collect()
 }
 
+/// The grid that workers slept to, where one did: the coarsest.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chosen {
+    ticks_apart: Nanos,
+    pacing: Pacing,
+}
+
+impl Chosen {
+    pub(super) fn of(generator: &GeneratorRecord) -> Option<Self> {
+        let grids = generator.workers.iter().filter_map(|it| it.grid);
+        let ticks_apart = grids.map(|it| nanos(it.ticks_apart)).max()?;
+        Some(Self {
+            ticks_apart,
+            pacing: generator.pacing,
+        })
+    }
+
+    /// Whether it alone may have done this to something of so many steps: each waits for a tick to start,
+    /// and may be read at the next one only, together with others.
+    fn explains(self, part: &Delayed, steps: usize) -> bool {
+        let by_itself_us = 2 * self.ticks_apart * steps.max(1) as Nanos / 1_000;
+        part.part_us() <= by_itself_us as f64 + NOTABLE_US
+    }
+}
+
+impl fmt::Display for Chosen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            ticks_apart,
+            pacing,
+        } = self;
+        let apart = span(*ticks_apart);
+        write!(
+            f,
+            "a grid of {apart} was chosen to save processor time (`--pacing {pacing}`; `exact` has none)"
+        )
+    }
+}
+
 /// Judges every series of a scenario that the generator's part is in.
-pub(super) fn judge(scenario: &Titled<'_>, findings: &mut Findings) {
+pub(super) fn judge(scenario: &Titled<'_>, chosen: Option<Chosen>, findings: &mut Findings) {
     let name = format!("`{}`", scenario.title);
     let undelayed = &scenario.parts.undelayed;
     let of_scenario = (
@@ -146,6 +186,22 @@ pub(super) fn judge(scenario: &Titled<'_>, findings: &mut Findings) {
             let part = percent(NOTABLE_PART);
             let _ = write!(figures, "; more than {part} from {} on", lowest.name);
         }
+        let is_chosen = chosen.is_some_and(|it| {
+            let steps = match of == name {
+                true => scenario.iterated().count(),
+                false => 1,
+            };
+            notable.iter().all(|part| it.explains(part, steps))
+        });
+        match chosen {
+            Some(chosen) if is_chosen => {
+                let _ = write!(figures, "; that is as expected: {chosen}");
+            }
+            Some(chosen) => {
+                let _ = write!(figures, "; only in part because {chosen}");
+            }
+            None => {}
+        }
         let said = Alike {
             of,
             severity: worst.share(),
@@ -154,7 +210,7 @@ pub(super) fn judge(scenario: &Titled<'_>, findings: &mut Findings) {
         if is_too_much {
             too_much.push(said);
         } else {
-            findings.is_hindered = true;
+            findings.is_hindered |= !is_chosen;
             findings.warn(Kind::Delay, said);
         }
     }
@@ -172,8 +228,14 @@ pub(super) fn judge(scenario: &Titled<'_>, findings: &mut Findings) {
         // One sentence about too many replies to keep up with is enough.
         said_of,
     );
+    let because = |mut said: Alike| {
+        if let Some(chosen) = chosen {
+            let _ = write!(said.sentence, "; {chosen}");
+        }
+        said
+    };
     if let Some(said) = said {
-        findings.warn(Kind::Doubt, said);
+        findings.warn(Kind::Doubt, because(said));
     }
     for step in scenario.iterated() {
         let Some(doubts) = samples(step, SampleKind::MessageDoubt) else {
@@ -193,7 +255,7 @@ pub(super) fn judge(scenario: &Titled<'_>, findings: &mut Findings) {
         let times = times.into_iter().find_map(|kind| samples(step, kind));
         let said = times.and_then(|times| too_long(&of, "messages", (in_doubt, doubt), times, 0.0));
         if let Some(said) = said {
-            findings.warn(Kind::Doubt, said);
+            findings.warn(Kind::Doubt, because(said));
         }
     }
 }

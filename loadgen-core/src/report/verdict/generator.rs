@@ -56,6 +56,17 @@ pub(super) fn judge(record: &RunRecord, findings: &mut Findings) {
             span(nanos(record.elapsed)),
         ));
     }
+    let grids = record.generator.workers.iter().filter_map(|it| it.grid);
+    let unstamped = grids.filter(|it| it.unstamped).map(|it| it.ticks_apart);
+    if let Some(apart) = unstamped.max() {
+        let apart = span(nanos(apart));
+        findings.warnings.push(format!(
+            "not all that was received had a stamp of the system's, as on UNIX sockets, and what came was looked \
+             at each {apart} only (`--pacing {}`): times of the service have up to that of the generator's; \
+             `--pacing exact` has none of it, and `auto` chooses that there",
+            record.generator.pacing,
+        ));
+    }
     if record.stopped {
         findings.warnings.push(format!(
             "stopped early: figures and conditions are of {} only",

@@ -28,6 +28,7 @@ use crate::record::{RunRecord, ScenarioRecord};
 use crate::text;
 use crate::units::human::counted;
 use alike::Alike;
+use delay::Chosen;
 use pressure::Pressure;
 
 /// Judges a run. What the service did wrong comes before what makes the figures doubtful, and that
@@ -62,6 +63,7 @@ pub(super) fn verdict_on(
             cores,
         },
     };
+    let chosen = Chosen::of(&record.generator);
     let mut findings = Findings::default();
     generator::judge(record, &mut findings);
     if let Some(reason) = throttling::reason(record) {
@@ -76,7 +78,7 @@ pub(super) fn verdict_on(
         if !is_under_way {
             generator::judge_books(scenario, &mut findings);
         }
-        delay::judge(scenario, &mut findings);
+        delay::judge(scenario, chosen, &mut findings);
         if scenario.open {
             let has_come_so_far = record.cut_off || is_under_way;
             arrivals::judge(scenario, &generator, has_come_so_far, &mut findings);

@@ -19,8 +19,13 @@ pub(super) fn fact(document: &Document) -> Fact {
     let waiting = waiting.reduce(f64::max).map_or_else(String::new, |share| {
         format!(" and waited awake for up to {}", human::percent(share))
     });
+    let grid = generator.coarsest_grid().map_or_else(String::new, |grid| {
+        let saved = grid.cpu_saved.filter(|it| *it > 0.0).map(human::percent);
+        let saved = saved.map_or_else(String::new, |it| format!(", which saved {it} of a core"));
+        format!(" on a grid of {}{saved}", human::micros(grid.ticks_us))
+    });
     let facts = format!(
-        "{} worker{plural}, the busiest used {busy} of its core{waiting}: ",
+        "{} worker{plural}, the busiest used {busy} of its core{waiting}{grid}: ",
         generator.workers
     );
     let (judgement, is_doubtful) = if generator.saturated && generator.cpu_busy < 0.9 {
@@ -53,4 +58,29 @@ fn was_kept_off(generator: &Generator) -> bool {
 /// Whether arrivals were not started in time by the generator's doing.
 fn was_late(document: &Document) -> bool {
     document.scenarios.iter().any(|it| it.ledger.late > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use test_case::test_case;
+
+    use super::super::super::sample::document;
+    use super::*;
+
+    #[test_case(250, Some(0.31) => "on a grid of 250 µs, which saved 31% of a core: not the limit"; "and what that saved")]
+    #[test_case(100, None => "on a grid of 100 µs: not the limit"; "and too few to tell")]
+    #[test_case(100, Some(-0.01) => "on a grid of 100 µs: not the limit"; "and nothing saved")]
+    fn a_grid_is_told(ticks_us: u32, cpu_saved: Option<f64>) -> String {
+        let mut grid = json!({"ticks_us": ticks_us, "share": 0.99});
+        if let Some(saved) = cpu_saved {
+            grid["cpu_saved"] = saved.into();
+        }
+        let worker =
+            json!({"cpu_busy": 0.4, "cpu_starved": 0.0, "longest_stall_us": 0.0, "grid": grid});
+        let document = document(|json| json["run"]["generator"]["per_worker"] = json!([worker]));
+        let text = fact(&document).text;
+        text.split_once("core ")
+            .map_or(text.clone(), |it| it.1.to_owned())
+    }
 }

@@ -3,6 +3,8 @@
 use test_case::test_case;
 
 use super::*;
+use crate::pacer::Pacing;
+use crate::record::GridRecord;
 use crate::workload::SampleKind;
 
 /// Late by milliseconds, and in line for seconds: that is not the generator's doing.
@@ -47,6 +49,53 @@ fn replies_that_share_a_stamp(in_doubt: u64) -> String {
         scenario.parts.doubt = in_doubt * 100_000;
     });
     verdict(&record, &[], &[]).warnings.join("\n")
+}
+
+/// Two ticks and 50 µs at the most are a grid's own.
+#[test_case(249_000 => "`greet`: 19.91% of response time p90 (1.25 ms) is the generator's part, without it 1 ms; that is as expected: a grid of 100 µs was chosen to save processor time (`--pacing auto`; `exact` has none)"; "as expected")]
+#[test_case(400_000 => "`greet`: 28.57% of response time p90 (1.4 ms) is the generator's part, without it 1 ms; only in part because a grid of 100 µs was chosen to save processor time (`--pacing auto`; `exact` has none)\n`loadgen doctor` says what holds this machine back"; "more than that")]
+fn a_grid_is_named_as_chosen(part_ns: u64) -> String {
+    let record = run(true, |record| {
+        delay(record, 1_001, part_ns);
+        on_a_grid(record, Pacing::AUTO);
+    });
+    verdict(&record, &[], &[]).warnings.join("\n")
+}
+
+#[test]
+fn replies_that_wait_for_a_tick_share_a_stamp() {
+    let record = run(true, |record| {
+        let scenario = &mut record.scenarios[0];
+        scenario.service_time.saturating_record_n(1_000_000, 10_000);
+        scenario.parts.in_doubt = 70;
+        scenario.parts.doubt = 70 * 50_000;
+        on_a_grid(record, Pacing::GRID);
+    });
+    insta::assert_snapshot!(verdict(&record, &[], &[]).warnings.join("\n"), @"`greet`: the generator read 0.7% of the replies together with later ones, and the system tells only when the last of them came: p95 of their times and above may be shown longer than they were, by 50 µs each in the mean; a grid of 100 µs was chosen to save processor time (`--pacing grid=100us`; `exact` has none)");
+}
+
+#[test]
+fn what_comes_without_stamps_is_told_of_on_a_grid() {
+    let record = run(true, |record| {
+        on_a_grid(record, Pacing::GRID);
+        let worker = &mut record.generator.workers[1];
+        worker.grid = worker.grid.map(|grid| GridRecord {
+            unstamped: true,
+            ..grid
+        });
+    });
+    insta::assert_snapshot!(verdict(&record, &[], &[]).warnings.join("\n"), @"not all that was received had a stamp of the system's, as on UNIX sockets, and what came was looked at each 100 µs only (`--pacing grid=100us`): times of the service have up to that of the generator's; `--pacing exact` has none of it, and `auto` chooses that there");
+}
+
+/// Has the second worker sleep to a grid.
+fn on_a_grid(record: &mut RunRecord, pacing: Pacing) {
+    record.generator.pacing = pacing;
+    record.generator.workers[1].grid = Some(GridRecord {
+        ticks_apart: Duration::from_micros(100),
+        share: 0.99,
+        cpu_saved: Some(0.31),
+        unstamped: false,
+    });
 }
 
 #[test]

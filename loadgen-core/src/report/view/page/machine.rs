@@ -28,6 +28,9 @@ pub(super) fn generator(document: &Document) -> Vec<Section> {
         "waited awake",
         "without a processor",
         "longest stall",
+        "on a grid of",
+        "for",
+        "which saved",
     ];
     let mut grid = Grid::of_figures(
         "Workers: parts of their time on a processor",
@@ -35,11 +38,15 @@ pub(super) fn generator(document: &Document) -> Vec<Section> {
         &headings,
     );
     for (number, worker) in generator.per_worker.iter().enumerate() {
+        let saved = worker.grid.and_then(|it| it.cpu_saved);
         let cells = [
             Cell::of(human::percent(worker.cpu_busy)).with_bar(worker.cpu_busy),
             Cell::or_nothing(worker.cpu_waiting.map(human::percent)),
             Cell::of(human::percent(worker.cpu_starved)),
             Cell::time(Some(worker.longest_stall_us)),
+            Cell::or_nothing(worker.grid.map(|it| human::micros(it.ticks_us))),
+            Cell::or_nothing(worker.grid.map(|it| human::percent(it.share))),
+            Cell::or_nothing(saved.map(human::percent)),
         ];
         grid.row(number.to_string(), cells);
     }

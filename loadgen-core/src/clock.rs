@@ -116,6 +116,11 @@ impl StampClock {
             .set((stamped || is_stamped, unstamped || !is_stamped));
     }
 
+    /// Whether there are sockets whose bytes come without stamps.
+    pub(crate) fn lack_some(&self) -> bool {
+        self.sockets.get().1
+    }
+
     /// Whether there are sockets, and the bytes of all of them come with stamps.
     pub(crate) fn are_for_all(&self) -> bool {
         self.sockets.get() == (true, false)

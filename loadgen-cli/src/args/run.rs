@@ -155,7 +155,7 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) seed: u64,
     /// How open models wait for what is due: `exact`, asleep until then; `grid=TIME`, asleep until the next of ticks TIME apart, 25us to 1ms, 100us where none is given, which saves processor time; `busy=TIME`, awake for the last TIME, 1us to 1ms, 50us where none is given, which takes some for a start lag of microseconds. `auto`: a grid of 100 to 250us above 10,000/s a worker where waking up costs too much, else exact. Nothing changes for closed models
-    #[arg(long, value_name = "auto|exact|grid[=TIME]|busy[=TIME]", default_value_t = Pacing::AUTO, value_parser = pacing, help_heading = "Generator")]
+    #[arg(long, value_name = "auto|exact|grid[=TIME]|busy[=TIME]", default_value_t = Pacing::EXACT, value_parser = pacing, help_heading = "Generator")]
     pub(crate) pacing: Pacing,
 
     /// Who speaks HTTP/2 for gRPC, in place of what scenarios say: loadgen's `own` code, where it makes all calls of a scenario, or the library `h2`

@@ -186,7 +186,8 @@ impl Heart {
             self.tell(now);
             let going_on = self.beats.iter().filter(|beat| !beat.over.get());
             let sweep = going_on.map(|beat| beat.core.next_sweep()).min();
-            let next = (now + PERIOD).min(sweep.unwrap_or(Nanos::MAX));
+            let looks = sweep.into_iter().chain(self.keeper.next(now));
+            let next = looks.fold(now + PERIOD, Nanos::min);
             // A thread that sleeps to a grid does not stand still until the tick.
             self.next_beat.set(grid::tick_at(next));
             // However long this one took, others run before the next.

@@ -175,8 +175,8 @@ impl<W: Workload> Crew<W> {
                 now = core.clock.now();
                 burst = 0;
                 let overslept = now.saturating_sub(due) > late_after;
-                if overslept || grid::is_on() && part.idle.borrow().is_empty() {
-                    // We slept for longer than it takes the service. Answers that came meanwhile are
+                if overslept || grid::is_on() {
+                    // We slept for longer than it may take the service. Answers that came meanwhile are
                     // read first, or users would count as busy that it has long let go.
                     tokio::task::yield_now().await;
                 }

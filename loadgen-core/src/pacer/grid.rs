@@ -1,8 +1,8 @@
 //! Sleeping to a grid: a worker's thread wakes up at its ticks only, and does everything there.
 //!
-//! Owns which grid there is to be, and the sleep of the thread that has one. It is the whole thread that
-//! sleeps, where it would otherwise wait for events: waking up for an answer costs as much as for an
-//! arrival. Whether there is one, and what that saves, is for the thread's owner to say.
+//! Owns how coarse a grid is to be for what is asked of it, and the sleep of the thread that has one. It is the
+//! whole thread that sleeps, where it would otherwise wait for events: waking up for an answer costs as much as
+//! for an arrival. Whether there is one, and what that saves, is for the thread's owner to say.
 
 use std::cell::Cell;
 use std::time::Duration;
@@ -29,8 +29,8 @@ const A_TICK: f64 = 2.0;
 const ENOUGH: u32 = 32;
 /// From then on each of so many is: a look costs two system calls.
 const LOOKS_AT: u32 = 64;
-/// Asking for events that are there takes no longer.
-const AT_ONCE: Nanos = 20_000;
+/// Asking for events that are there, and handing out all of them, takes no longer.
+const AT_ONCE: Nanos = 100_000;
 
 /// What a grid is chosen by.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +79,8 @@ struct Grid {
     phase: Cell<Nanos>,
     /// When it woke up at a tick, until it goes on.
     woke: Cell<Option<Nanos>>,
+    /// Up to when it has asked for events; 0 before it ever has.
+    asked: Cell<Nanos>,
     /// How often the thread waited for events, and how many of those waits were looked at, with the
     /// processor time that they took.
     waits: Cell<u32>,
@@ -95,6 +97,7 @@ thread_local! {
             apart: Cell::new(0),
             phase: Cell::new(0),
             woke: Cell::new(None),
+            asked: Cell::new(0),
             waits: Cell::new(0),
             looks: Cell::new(0),
             took: Cell::new(Duration::ZERO),
@@ -133,7 +136,8 @@ pub(crate) fn tick_at(at: Nanos) -> Nanos {
 }
 
 /// The thread has nothing to do and is to wait for events. With a grid it sleeps until the next tick first,
-/// whatever comes meanwhile: nobody on it runs.
+/// whatever comes meanwhile: nobody on it runs. Where a tick has passed while there was something to do, what
+/// is there is asked for at once.
 pub(crate) fn waits(clock: &Clock, now: Nanos) {
     GRID.with(|grid| match grid.apart.get() {
         0 => {
@@ -144,8 +148,15 @@ pub(crate) fn waits(clock: &Clock, now: Nanos) {
             }
         }
         apart => {
-            imp::sleep_until(clock, tick_from(now + 1, apart, grid.phase.get()));
-            grid.woke.set(Some(clock.now()));
+            let phase = grid.phase.get();
+            let asked = grid.asked.replace(now);
+            if asked > 0 && tick_from(asked + 1, apart, phase) <= now {
+                return;
+            }
+            imp::sleep_until(clock, tick_from(now + 1, apart, phase));
+            let woke = clock.now();
+            grid.asked.set(woke);
+            grid.woke.set(Some(woke));
         }
     });
 }

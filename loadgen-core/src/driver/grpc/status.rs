@@ -126,7 +126,7 @@ pub(super) fn says(head: &Head) -> Says {
             (Some(Ok(code)), _) if code.is_ok() => Says::EndsWell,
             _ => Says::Other,
         };
-        NonZeroU8::new(says as u8).unwrap_or(NonZeroU8::MAX)
+        NonZeroU8::new(says as u8).expect("they count from 1")
     });
     [Says::Begins, Says::EndsWell]
         .into_iter()

@@ -27,7 +27,8 @@ pub(crate) struct Block {
     pub(super) is_malformed: bool,
     /// `content-length`; an error where there are several or it is no number.
     pub(super) content_length: Option<Result<u64, Malformed>>,
-    /// What whoever has read it makes of it, for the next one who gets the same.
+    /// What whoever has read it makes of it, for the next one who gets the same. All who read a connection's
+    /// blocks judge alike.
     pub(crate) note: Cell<Option<NonZeroU8>>,
 }
 

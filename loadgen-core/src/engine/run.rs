@@ -24,7 +24,7 @@ use crate::clock::{Clock, nanos};
 use crate::condition::Threshold;
 use crate::pacer::RealTimeError;
 use crate::record::{Names, RunRecord};
-use crate::schedule::Load;
+use crate::schedule::{Load, Shard};
 use crate::secrets::Secrets;
 use crate::workload::{PrepareError, Switches, WorkerContext, Workload};
 
@@ -219,8 +219,7 @@ impl Run {
                 return Err(RunError::Worker(error));
             }
         };
-        let taking_part = specs.iter().map(|it| it.part(shard).is_some()).collect();
-        let prepared = wait_until_prepared(&from, workers, &specs, taking_part, &self.stopper);
+        let prepared = wait_until_prepared(&from, (workers, shard), &specs, &self.stopper);
         if let Err(error) = prepared {
             self.stopper.abort();
             join(threads);
@@ -288,12 +287,12 @@ fn join(threads: Vec<thread::JoinHandle<()>>) {
 /// Waits for every worker's word. A scenario that no worker could prepare ends the run, where some should.
 fn wait_until_prepared(
     from: &Receiver<ToCollector>,
-    workers: usize,
+    (workers, shard): (usize, Shard),
     specs: &[&ScenarioSpec],
-    taking_part: Vec<bool>,
     stopper: &Stopper,
 ) -> Result<(), RunError> {
-    let mut reachable: Vec<bool> = taking_part.iter().map(|it| !it).collect();
+    let takes_no_part = |it: &&ScenarioSpec| it.part(shard).is_none();
+    let mut reachable: Vec<bool> = specs.iter().map(takes_no_part).collect();
     let mut reasons: BTreeMap<usize, PrepareError> = BTreeMap::new();
     let mut waiting = workers;
     while waiting > 0 {

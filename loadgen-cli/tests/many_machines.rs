@@ -197,7 +197,10 @@ fn what_is_merged_is_the_sum_of_the_shards() {
     let summary = in_folder(&folder, &["report", "whole.html"]);
     assert!(summary.stdout.contains("shards"), "{summary:?}");
     assert!(summary.stdout.contains("all 4 merged"), "{summary:?}");
-    let compared = in_folder(&folder, &["compare", "whole.json", "whole.html"]);
+    let compared = in_folder(
+        &folder,
+        &["compare", "--force=invalid", "whole.json", "whole.html"],
+    );
     assert_eq!(compared.code, Some(0), "{compared:?}");
     let unlike = in_folder(&folder, &["compare", "whole.json", "out/0.json"]);
     assert!(

@@ -34,7 +34,8 @@ fn samples() -> impl Strategy<Value = Vec<Sample>> {
 }
 
 /// What one process records of these.
-fn recorded<'a>(samples: impl Iterator<Item = &'a Sample> + Clone) -> RunRecord {
+fn recorded<'a>(samples: impl IntoIterator<Item = &'a Sample>) -> RunRecord {
+    let samples: Vec<&Sample> = samples.into_iter().collect();
     let names = Names {
         scenario: "greet".to_owned(),
         protocol: "grpc".to_owned(),
@@ -46,7 +47,7 @@ fn recorded<'a>(samples: impl Iterator<Item = &'a Sample> + Clone) -> RunRecord 
     let recorder = Recorder::new(&names);
     let mut merger = Merger::new(&names, 1);
     for second in 0..SECONDS {
-        for (_, lag, took, ok, backend) in samples.clone().filter(|it| it.0 == second) {
+        for (_, lag, took, ok, backend) in samples.iter().filter(|it| it.0 == second) {
             let due = second * SECOND + lag % 1_000;
             recorder.planned(1);
             recorder.started_open(&Started {
@@ -159,7 +160,7 @@ proptest! {
     /// Bucket by bucket, second by second, server by server, and in every percentile and condition.
     #[test]
     fn merged_is_what_one_process_would_have_told(samples in samples(), count in 1_u32..=64, from in 0_usize..64) {
-        let whole = journal::document(&recorded(samples.iter()), context());
+        let whole = journal::document(&recorded(&samples), context());
         let mut documents = named(shards(count).map(|it| document(it, &part(&samples, it), |_| {})));
         documents.rotate_left(from % count as usize);
         let merged = merged(&documents).unwrap();
@@ -181,7 +182,7 @@ fn four() -> Vec<Document> {
     let samples: Vec<Sample> = (0..30)
         .map(|nth| (nth % 3, 0, 5_000_000 + nth, nth > 1, 0))
         .collect();
-    let record = recorded(samples.iter());
+    let record = recorded(&samples);
     shards(4).map(|it| document(it, &record, |_| {})).collect()
 }
 
@@ -207,7 +208,7 @@ fn a_condition_that_does_not_hold_fails_the_whole() {
     let samples: Vec<Sample> = (0..60)
         .map(|nth| (nth % 3, 0, 5_000_000, false, 0))
         .collect();
-    let record = recorded(samples.iter());
+    let record = recorded(&samples);
     let documents = named(shards(2).map(|it| document(it, &record, |_| {})));
     let merged = merged(&documents).unwrap();
     assert_eq!(merged.verdict.status, Status::Fail);
@@ -245,7 +246,7 @@ fn what_a_lost_shard_would_have_counted_is_not_the_services_fault() {
     let samples: Vec<Sample> = (0..30)
         .map(|nth| (nth % 3, 0, 5_000_000 + nth, nth > 1, 0))
         .collect();
-    let record = recorded(samples.iter());
+    let record = recorded(&samples);
     let documents = named(shards(4).take(3).map(|shard| {
         document(shard, &record, |it| {
             it.thresholds = vec![conditions.map(|it| it.parse().unwrap()).to_vec()];
@@ -272,7 +273,7 @@ fn one_that_was_cut_off_is_merged_with_what_there_is_of_it() {
     let samples: Vec<Sample> = (0..10)
         .map(|nth| (0, 0, 5_000_000 + nth, true, 0))
         .collect();
-    let mut record = recorded(samples.iter());
+    let mut record = recorded(&samples);
     record.elapsed = Duration::from_secs(1);
     record.cut_off();
     documents[1] = document(Shard::new(1, 4).unwrap(), &record, |_| {});
@@ -310,7 +311,7 @@ fn a_shard_is_merged_once() {
 fn what_is_of_another_run_is_refused(change: fn(&mut Context)) -> String {
     let documents = four();
     let samples: Vec<Sample> = vec![(0, 0, 5_000_000, true, 0)];
-    let other = document(Shard::new(1, 4).unwrap(), &recorded(samples.iter()), change);
+    let other = document(Shard::new(1, 4).unwrap(), &recorded(&samples), change);
     let mut merge = Merge::default();
     merge.add("a.json", &documents[0]).unwrap();
     let error = merge.add("b.json", &other).unwrap_err().to_string();
@@ -359,7 +360,7 @@ fn what_is_no_shard_is_refused() {
 #[test]
 fn a_shard_without_a_part_passes() {
     let empty: Vec<Sample> = Vec::new();
-    let document = document(Shard::new(3, 4).unwrap(), &recorded(empty.iter()), |it| {
+    let document = document(Shard::new(3, 4).unwrap(), &recorded(&empty), |it| {
         let load = Load::closed(2).iterations(10).into();
         it.shard.as_mut().unwrap().slices = vec![Slice::of("greet", &load, None)];
     });

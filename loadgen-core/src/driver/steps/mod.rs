@@ -161,7 +161,7 @@ impl<A> Steps<A> {
                     Err(failure) => return failure.into(),
                 },
                 Instruction::Choose(mixture) => {
-                    at = mixture.choose(iteration.arrival(), session.part)
+                    at = mixture.choose(iteration.arrival(), session.part);
                 }
                 Instruction::Jump(to) => at = *to,
                 Instruction::Again { which, times, from } => {

@@ -40,8 +40,8 @@ impl Host {
     pub(crate) fn common<'a>(hosts: impl Iterator<Item = &'a Self>) -> Self {
         let mut hosts = hosts.cloned();
         let first = hosts.next().unwrap_or_default();
-        fn same<T: PartialEq>(one: Option<T>, other: Option<T>) -> Option<T> {
-            one.filter(|it| Some(it) == other.as_ref())
+        fn same<T: PartialEq>(one: Option<T>, other: Option<&T>) -> Option<T> {
+            one.filter(|it| Some(it) == other)
         }
         let or_mixed = |one: String, other: String| match one == other {
             true => one,
@@ -49,12 +49,12 @@ impl Host {
         };
         hosts.fold(first, |common, it| Self {
             os: or_mixed(common.os, it.os),
-            kernel: same(common.kernel, it.kernel),
+            kernel: same(common.kernel, it.kernel.as_ref()),
             arch: or_mixed(common.arch, it.arch),
-            cpu: same(common.cpu, it.cpu),
-            cores: same(common.cores, it.cores),
-            memory_bytes: same(common.memory_bytes, it.memory_bytes),
-            hostname: same(common.hostname, it.hostname),
+            cpu: same(common.cpu, it.cpu.as_ref()),
+            cores: same(common.cores, it.cores.as_ref()),
+            memory_bytes: same(common.memory_bytes, it.memory_bytes.as_ref()),
+            hostname: same(common.hostname, it.hostname.as_ref()),
         })
     }
 

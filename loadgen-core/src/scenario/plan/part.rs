@@ -77,9 +77,11 @@ mod tests {
 
     #[test]
     fn a_part_has_its_share_of_every_cap() {
-        let mut grpc = GrpcPlan::default();
-        grpc.connections = Some(6);
-        grpc.connect_rate = Some(rate(40.0));
+        let grpc = GrpcPlan {
+            connections: Some(6),
+            connect_rate: Some(rate(40.0)),
+            ..GrpcPlan::default()
+        };
         let load = Load::closed(10)
             .for_(Duration::from_secs(1))
             .rate_limit(rate(100.0));
@@ -97,8 +99,10 @@ mod tests {
     /// What shares one connection is not to have four.
     #[test]
     fn connections_bound_the_shards() {
-        let mut grpc = GrpcPlan::default();
-        grpc.connections = Some(2);
+        let grpc = GrpcPlan {
+            connections: Some(2),
+            ..GrpcPlan::default()
+        };
         let scenario = ScenarioPlan::new("s", grpc, Load::closed(10).iterations(100));
         let parts = (0..4).map(|index| scenario.part(Shard::new(index, 4).unwrap()));
         let two = |index| Some(Shard::new(index, 2).unwrap());

@@ -113,6 +113,10 @@ bench-ui *arguments:
     cargo build --release
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" python3 tests/ui_cost.py {{ arguments }}
 
+# What merging the results of 64 shards takes that ran for an hour
+bench-merge *arguments:
+    cargo run --release -p loadgen-benches --bin merge -- {{ arguments }}
+
 # Memory that open WebSocket connections take, side by side
 bench-memory: (bench-compare "memory")
 

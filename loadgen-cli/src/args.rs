@@ -10,6 +10,7 @@ mod each;
 mod history;
 mod init;
 mod meant;
+mod merge;
 mod report;
 mod run;
 mod serve;
@@ -38,8 +39,9 @@ pub(crate) use self::each::TargetFlags;
 pub(crate) use self::history::HistoryArgs;
 pub(crate) use self::init::InitArgs;
 pub(crate) use self::meant::meant;
+pub(crate) use self::merge::MergeArgs;
 pub(crate) use self::report::ReportArgs;
-pub(crate) use self::run::{RunArgs, RunCommand, WhatArgs};
+pub(crate) use self::run::{RunArgs, RunCommand, ShardChoice, WhatArgs};
 pub(crate) use self::serve::{
     FaultArgs, ServeAllArgs, ServeCommand, ServeGrpcArgs, ServeHttpArgs, ServeProxyArgs,
     ServeTcpArgs, ServeWebsocketArgs, ServerArgs,
@@ -117,6 +119,8 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     /// Tell of a run once more, from its result document
     Report(ReportArgs),
+    /// Make the results of shards into that of their run, and judge it
+    Merge(MergeArgs),
     /// Hold the results of runs against those of others: what got better or worse, and what is chance
     Compare(CompareArgs),
     /// List the results in a folder, and how they went from one to the next

@@ -116,8 +116,11 @@ fn stored(path: &Path) -> Result<Stored, ResultError> {
     })
 }
 
-/// The results in a folder, by their names. What is of another kind is passed over, and told of.
-fn of_folder(path: &Path) -> Result<Vec<Stored>, ComparingError> {
+/// The files in a folder that may be results, by their names.
+///
+/// # Errors
+/// Where it cannot be looked through.
+pub(crate) fn results_in(path: &Path) -> Result<Vec<PathBuf>, ComparingError> {
     let failed = |source| ComparingError::Folder {
         path: path.to_owned(),
         source,
@@ -131,18 +134,33 @@ fn of_folder(path: &Path) -> Result<Vec<Stored>, ComparingError> {
     };
     files.retain(is_document);
     files.sort();
-    let mut all = Vec::new();
-    for file in files {
-        match stored(&file) {
-            Ok(stored) => all.push(stored),
-            Err(ResultError::Content {
-                source:
-                    source
-                    @ (ReadError::NotAResult { .. } | ReadError::Syntax { .. } | ReadError::Empty),
-                ..
-            }) => screen::note(format_args!("passing over {}: {source}", file.display())),
-            Err(error) => return Err(error.into()),
+    Ok(files)
+}
+
+/// The result in a file of a folder. What is of another kind is passed over, and told of.
+///
+/// # Errors
+/// Where it cannot be read, or is no whole result.
+pub(crate) fn stored_in_folder(file: &Path) -> Result<Option<Stored>, ResultError> {
+    match stored(file) {
+        Ok(stored) => Ok(Some(stored)),
+        Err(ResultError::Content {
+            source:
+                source @ (ReadError::NotAResult { .. } | ReadError::Syntax { .. } | ReadError::Empty),
+            ..
+        }) => {
+            screen::note(format_args!("passing over {}: {source}", file.display()));
+            Ok(None)
         }
+        Err(error) => Err(error),
+    }
+}
+
+/// The results in a folder, by their names.
+fn of_folder(path: &Path) -> Result<Vec<Stored>, ComparingError> {
+    let mut all = Vec::new();
+    for file in results_in(path)? {
+        all.extend(stored_in_folder(&file)?);
     }
     match all.is_empty() {
         true => Err(ComparingError::Empty {

@@ -6,6 +6,7 @@ use std::io::{self, IsTerminal};
 
 use loadgen_core::AssembleError;
 use loadgen_core::driver::grpc::DescribeError;
+use loadgen_core::merge::MergeError;
 use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme};
 
 use crate::ad_hoc::AdHocError;
@@ -69,6 +70,9 @@ pub(crate) enum Error {
     /// The result of an earlier run.
     #[error(transparent)]
     Result(#[from] ResultError),
+    /// Results that are not merged.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
     /// Runs that are not compared.
     #[error(transparent)]
     Comparing(#[from] ComparingError),

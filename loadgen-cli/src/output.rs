@@ -11,5 +11,5 @@ pub(crate) use self::files::{
 };
 pub(crate) use self::json::json;
 pub(crate) use self::print::{PrintError, print, print_as_it_is, print_whole};
-pub(crate) use self::result::{Shown, look, write};
+pub(crate) use self::result::{Shown, look, warn_beside, write};
 pub(crate) use self::suite::suite;

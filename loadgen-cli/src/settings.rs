@@ -9,6 +9,7 @@ mod env;
 mod error;
 mod journal;
 mod overrides;
+mod shard;
 mod targets;
 #[cfg(test)]
 mod tests;
@@ -19,12 +20,14 @@ use std::ffi::OsString;
 
 use loadgen_core::engine::Options;
 use loadgen_core::pacer::Pacing;
+use loadgen_core::report::ShardPart;
 use loadgen_core::scenario::{Plan, Protocol, ScenarioPlan, Suite, Target};
-use loadgen_core::schedule::Load;
+use loadgen_core::schedule::{Load, Shard};
 use loadgen_core::units::format_duration;
 
 use self::sinks::SinkSettings;
 use crate::args::{RunArgs, TargetFlags, WhatArgs};
+use crate::human::counted;
 use crate::output::Spec;
 use crate::protocols::{self, Spoken};
 
@@ -59,6 +62,8 @@ pub(crate) struct RunSettings {
     trace: Option<usize>,
     /// Where figures go while the run is under way.
     pub(crate) sinks: SinkSettings,
+    /// Whether it is one of several parts of a run; which one is among the options.
+    is_part: bool,
     /// Where it is shown.
     pub(crate) ui: Option<UiSettings>,
 }
@@ -104,11 +109,21 @@ impl RunSettings {
         let warnings = tls::apply(&mut plan, args);
         let sinks = SinkSettings::resolve(args, &variable, &mut notices)?;
         notices.extend(useless_pacing(&plan, args.pacing));
-        let embedded = overrides::aim(&mut plan, variable)?;
+        let embedded = overrides::aim(&mut plan, &variable)?;
+        let shard = args
+            .shard
+            .map(|it| shard::settle(it, &variable))
+            .transpose()?;
+        let is_part = shard.is_some();
+        let shard = shard.unwrap_or_default();
+        if is_part {
+            refuse_own_servers(&plan)?;
+            notices.extend(plan.scenarios.iter().filter_map(|it| idle(it, shard)));
+        }
         let users = plan
             .scenarios
             .iter()
-            .map(|it| it.load.max_users() as usize)
+            .filter_map(|it| Some(it.as_large_as(shard)?.load.max_users() as usize))
             .fold(0, usize::saturating_add);
         let has_servers = !embedded.is_empty() || !plan.backends.is_empty();
         let workers = match args.workers {
@@ -122,7 +137,8 @@ impl RunSettings {
             options: Options::default()
                 .workers(workers)
                 .seed(args.seed)
-                .pacing(args.pacing),
+                .pacing(args.pacing)
+                .shard(shard),
             notices,
             warnings,
             outputs: args.outputs.clone(),
@@ -131,7 +147,35 @@ impl RunSettings {
             trace: args.trace.and_then(|it| usize::try_from(it).ok()),
             sinks,
             ui: UiSettings::resolve(args),
+            is_part,
         })
+    }
+
+    /// Which part of a run it is, where it is one.
+    pub(crate) fn part(&self) -> Option<ShardPart> {
+        let Options { shard, seed, .. } = self.options;
+        let slices = self.plan.scenarios.iter().map(|it| it.slice(shard));
+        self.is_part
+            .then(|| ShardPart::new(shard, seed, slices.collect()))
+    }
+
+    /// Scenarios as large as what is run of them here: what they take, and how far they are. One of which nothing is
+    /// run stays as it is.
+    pub(crate) fn as_run(&self) -> Vec<ScenarioPlan> {
+        let scenarios = self.plan.scenarios.iter();
+        let slice = |it: &ScenarioPlan| it.as_large_as(self.options.shard);
+        scenarios
+            .map(|it| slice(it).unwrap_or_else(|| it.clone()))
+            .collect()
+    }
+
+    /// The plan with the events that are done from here: of several parts of a run the first one does all.
+    pub(crate) fn with_own_events(&self) -> Plan {
+        let mut plan = self.plan.clone();
+        if self.options.shard.index() > 0 {
+            plan.scenarios.iter_mut().for_each(|it| it.events.clear());
+        }
+        plan
     }
 
     /// How many exchanges are shown in full.
@@ -202,7 +246,44 @@ fn refuse_events(plan: &Plan, is_allowed: bool) -> Result<(), SettingsError> {
     }
 }
 
-fn refuse_same_output(outputs: &[Spec]) -> Result<(), SettingsError> {
+/// Each part of a run would start servers of its own, and nobody the ones that all ask.
+fn refuse_own_servers(plan: &Plan) -> Result<(), SettingsError> {
+    match plan.backends.as_slice() {
+        [] => Ok(()),
+        backends => Err(SettingsError::OwnServers {
+            names: backends.iter().map(|it| it.name.clone()).collect(),
+        }),
+    }
+}
+
+/// What is said of a scenario of which nothing is run here.
+fn idle(scenario: &ScenarioPlan, shard: Shard) -> Option<String> {
+    let part = scenario.part(shard);
+    let slice = scenario.slice(shard);
+    let why = match (part, slice.planned, slice.planned_of_all) {
+        (None, ..) => {
+            let most = u64::from(scenario.load.max_users());
+            let shared = scenario.connections_shared().map(u64::from);
+            match shared.filter(|it| *it < most) {
+                Some(connections) => counted(connections, "connection"),
+                None => counted(most, "user"),
+            }
+        }
+        (Some(_), Some(0), Some(all)) => counted(all, "iteration"),
+        _ => return None,
+    };
+    Some(format!(
+        "`{}`: nothing of it is made by shard {shard}: it has {why}, and there are {}",
+        scenario.name,
+        counted(shard.count().into(), "shard"),
+    ))
+}
+
+/// A file takes one result.
+///
+/// # Errors
+/// For a path that is named twice.
+pub(crate) fn refuse_same_output(outputs: &[Spec]) -> Result<(), SettingsError> {
     for (index, output) in outputs.iter().enumerate() {
         if outputs[..index].iter().any(|it| it.path == output.path) {
             return Err(SettingsError::SameOutputTwice {

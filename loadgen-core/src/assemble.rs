@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::condition::Threshold;
 #[cfg(feature = "grpc")]
 use crate::driver::grpc::{self, GrpcFactory};
 use crate::driver::guests::Guests;
@@ -193,10 +194,15 @@ fn assembled(
     options: Options,
     interceptor: Option<&Arc<dyn Interceptor>>,
 ) -> Result<Run, AssembleError> {
-    let run = Run::new(options).thresholds(plan.thresholds.iter().cloned());
+    let shard = options.shard;
+    let of_part = |all: &[Threshold]| all.iter().map(|it| it.clone().in_shard(shard)).collect();
+    let conditions: Vec<Threshold> = of_part(&plan.thresholds);
+    let run = Run::new(options).thresholds(conditions);
     let mut scenarios = plan.scenarios.iter().enumerate();
     scenarios.try_fold(run, |run, (index, scenario)| {
+        let scenario = &scenario.connecting_in(scenario.part(shard).unwrap_or_default());
         let mut spec = spec(scenario);
+        spec.thresholds = of_part(&scenario.thresholds);
         spec.timeline = timeline(plan, index);
         spec.sticky = scenario.expect.sticky.as_ref().and_then(Sticky::by);
         spec.servers = plan.may_answer(scenario).map(str::to_owned).collect();
@@ -364,10 +370,6 @@ const STEPS_OUTSIDE: Duration = Duration::from_secs(3_600);
 
 /// The engine's view of a scenario.
 fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
-    let most_workers = match &plan.protocol {
-        ProtocolPlan::Grpc(grpc) => grpc.connections.map(|connections| connections as usize),
-        ProtocolPlan::Websocket(_) | ProtocolPlan::Http(_) | ProtocolPlan::Tcp(_) => None,
-    };
     let of_plan = ScenarioSpec::new(plan.name.clone(), plan.load.clone());
     let steps = steps(plan);
     let has = |part| steps.iter().any(|it| it.part == Some(part));
@@ -381,7 +383,7 @@ fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
         graceful_stop: plan.graceful_stop,
         timeout: plan.timeout,
         late_after: plan.late_after,
-        max_workers: most_workers,
+        max_workers: plan.connections_shared().map(|it| it as usize),
         open_within: has_begin.then_some(STEPS_OUTSIDE),
         close_within: if has_end {
             STEPS_OUTSIDE

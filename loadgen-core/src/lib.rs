@@ -12,6 +12,7 @@
 //! | [`record`] | what was measured: results, histograms, the ledger |
 //! | [`condition`], [`expectation`], [`report`] | conditions on results and on balancers; judging them, the verdict, the result document, comparing runs |
 //! | [`journal`] | what a run recorded, on a disk up to the last second |
+//! | [`merge`] | from the results of shards to the one of their run |
 //! | `live` | what a page shows of a run that is under way; behind the feature `page` |
 //! | `sink` | figures sent on while the run goes; behind features |
 //! | [`process`], [`cgroup`] | what the process takes of its machine, and what it may take |
@@ -75,6 +76,7 @@ pub mod journal;
 mod judge;
 #[cfg(feature = "page")]
 pub mod live;
+pub mod merge;
 mod nearest;
 pub mod outcome;
 pub mod pacer;

@@ -16,6 +16,7 @@ use std::rc::Rc;
 use crate::alarm::Alarms;
 use crate::clock::{Clock, StampClock};
 use crate::outcome::{Failure, Outcome};
+use crate::schedule::Shard;
 
 pub use iteration::{EndingOnDrop, Iteration, IterationSeed, LoadEnd, OpenStream};
 pub use lookout::FileChange;
@@ -163,10 +164,12 @@ impl PrepareError {
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct WorkerContext {
-    /// This worker's number, from 0.
+    /// This worker's number, from 0: no other of the run has it, on whichever shard.
     pub worker: usize,
-    /// How many workers the run has.
+    /// How many workers the run has, if all shards have as many as this one.
     pub workers: usize,
+    /// Which shard of the run it is on, of those that the scenario is divided among.
+    pub shard: Shard,
     /// The most users this scenario will have on this worker.
     pub users: usize,
     /// Seed for random choices: the run's, mixed with the scenario and the worker.
@@ -195,6 +198,7 @@ impl WorkerContext {
         Self {
             worker: 0,
             workers: 1,
+            shard: Shard::ALL,
             users: 1,
             seed: 0,
             scenario_seed: 0,
@@ -212,6 +216,7 @@ impl fmt::Debug for WorkerContext {
         f.debug_struct("WorkerContext")
             .field("worker", &self.worker)
             .field("workers", &self.workers)
+            .field("shard", &self.shard)
             .field("users", &self.users)
             .field("seed", &self.seed)
             .finish_non_exhaustive()

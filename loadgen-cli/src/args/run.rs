@@ -7,6 +7,7 @@ use clap::ArgAction;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use loadgen_core::pacer::Pacing;
 use loadgen_core::scenario::{Assignment, Codec, Target};
+use loadgen_core::schedule::Shard;
 use loadgen_core::sink::post::Url;
 use loadgen_core::sink::statsd::Prefix;
 use loadgen_core::units::Rate;
@@ -16,7 +17,7 @@ use super::compare::CompareFlags;
 use super::each::TargetFlags;
 use super::values::{
     MOST_WORKERS, TagList, assignment, codec, count, duration, output_spec, pacing, prefix, rate,
-    scrape_address, seed, statsd, tags, target, ui_address, url,
+    scrape_address, seed, shard, statsd, tags, target, ui_address, url,
 };
 use crate::output::Spec;
 use crate::protocols;
@@ -109,6 +110,15 @@ pub(crate) struct WhatArgs {
     pub(crate) each_target: TargetFlags,
 }
 
+/// Who says which part of a load is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ShardChoice {
+    /// The flag.
+    This(Shard),
+    /// The environment.
+    Auto,
+}
+
 /// Flags of everything that runs a load, whatever says which.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct RunArgs {
@@ -154,6 +164,9 @@ pub(crate) struct RunArgs {
         help_heading = "Generator"
     )]
     pub(crate) seed: u64,
+    /// Make one part of the load, where others make the rest: part I, from 0, of N, on the same seed; `auto` asks a Kubernetes Indexed Job, SLURM, Open MPI or PMI which. `loadgen merge` makes the results of all into one
+    #[arg(long, value_name = "I/N|auto", value_parser = shard, allow_hyphen_values = true, help_heading = "Generator")]
+    pub(crate) shard: Option<ShardChoice>,
     /// How open models wait for what is due: `exact`, asleep until then; `grid=TIME`, asleep until the next of ticks TIME apart, 25us to 1ms, 100us where none is given, which saves processor time; `busy=TIME`, awake for the last TIME, 1us to 1ms, 50us where none is given, which takes some for a start lag of microseconds. `auto`: a grid of 100 to 250us above 10,000/s a worker where waking up costs too much, else exact. Nothing changes for closed models
     #[arg(long, value_name = "auto|exact|grid[=TIME]|busy[=TIME]", default_value_t = Pacing::EXACT, value_parser = pacing, help_heading = "Generator")]
     pub(crate) pacing: Pacing,

@@ -13,12 +13,14 @@ use loadgen_backends::{Code, Delay};
 use loadgen_core::outcome::GrpcCode;
 use loadgen_core::pacer::{Pacing, PacingError};
 use loadgen_core::scenario::{Assignment, AssignmentError, Codec, CodecError, Target};
+use loadgen_core::schedule::ShardError;
 use loadgen_core::sink::post::{Url, UrlError};
 use loadgen_core::sink::statsd::{Prefix, PrefixError};
 use loadgen_core::units::{self, Rate};
 
 use super::ad_hoc::StreamEndFlag;
 use super::choice::{ProtocolChoice, TargetChoice};
+use super::run::ShardChoice;
 use crate::output::{Kind, Spec};
 use crate::protocols;
 
@@ -43,6 +45,18 @@ pub(super) fn whole(text: &str, least: u64, most: u64) -> Result<u64, String> {
 
 pub(super) fn seed(text: &str) -> Result<u64, String> {
     whole(text, 0, u64::MAX)
+}
+
+pub(super) fn shard(text: &str) -> Result<ShardChoice, String> {
+    if text == "auto" {
+        return Ok(ShardChoice::Auto);
+    }
+    text.parse()
+        .map(ShardChoice::This)
+        .map_err(|error| match error {
+            ShardError::Form => format!("{error}; or `auto`"),
+            other => other.to_string(),
+        })
 }
 
 pub(super) fn non_zero(text: &str) -> Result<NonZeroU64, String> {

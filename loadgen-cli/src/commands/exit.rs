@@ -76,6 +76,7 @@ impl From<&Error> for Exit {
             | Error::Client(_)
             | Error::Init(_)
             | Error::Result(_)
+            | Error::Merge(_)
             | Error::Comparing(_)
             | Error::History(_) => Self::Usage,
             Error::Describe(DescribeError::Driver(DriverError::Unreachable(_))) => {

@@ -10,6 +10,7 @@ mod exit;
 mod history;
 mod init;
 mod list;
+mod merge;
 mod repeat;
 mod report;
 mod run;
@@ -39,6 +40,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::List(args) => list::run(&args),
         Command::Validate(args) => validate::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::History(args) => history::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -65,10 +65,13 @@ pub(super) fn cores() -> usize {
 
 /// What the end of one run means, which is said where it needs saying.
 pub(super) fn of_one(ran: &Ran, args: &RunArgs) -> Exit {
-    let exit = exit(&ran.document, ran.stopped, args.strict);
-    if !args.quiet
-        && let Some(advice) = advice(&ran.document, exit)
-    {
+    meaning(&ran.document, ran.stopped, args.strict, args.quiet)
+}
+
+/// What a result means for whoever asked for it, which is said where it needs saying.
+pub(super) fn meaning(document: &Document, stopped: bool, strict: bool, quiet: bool) -> Exit {
+    let exit = exit(document, stopped, strict);
+    if let Some(advice) = advice(document, exit).filter(|_| !quiet) {
         screen::note(advice);
     }
     exit

@@ -2,10 +2,10 @@
 
 use std::io::{self, IsTerminal};
 
-use loadgen_core::report::{Document, TextOptions, page};
+use loadgen_core::report::{Document, Status, TextOptions, page};
 
 use super::{Kind, OutputError, Pending, PrintError, json, print, print_whole};
-use crate::{paint, terminal};
+use crate::{paint, screen, terminal};
 
 /// What of a result goes to standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,6 +37,15 @@ impl Shown {
             Self::Summary => print(&document.text(look())),
             Self::Document => print_whole(&json(document)),
             Self::Nothing => Ok(()),
+        }
+    }
+}
+
+/// Says beside a document that nobody may read that its run is invalid.
+pub(crate) fn warn_beside(json: bool, document: &Document) {
+    if json && document.verdict.status == Status::Invalid {
+        for reason in &document.verdict.reasons {
+            screen::note(format_args!("WARNING: the run is invalid: {reason}"));
         }
     }
 }

@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use loadgen_core::journal;
 use loadgen_core::record::RunRecord;
-use loadgen_core::report::{self, Context, Delivery, Document, Status};
+use loadgen_core::report::{Context, Delivery, Document};
 use loadgen_core::sink::RunInfo;
 
 use super::error::RunError;
 use crate::backend::{Embedded, EmbeddedError, FleetError};
 use crate::output::{self, Pending, Shown};
-use crate::screen::{self, Screen};
+use crate::screen::Screen;
 use crate::settings::RunSettings;
 use crate::signals::Listener;
 
@@ -97,13 +98,14 @@ pub(super) fn context(settings: &RunSettings, info: &RunInfo) -> Context {
     let mut context = Context::of(&settings.plan);
     context.run_id.clone_from(&info.id);
     context.version.clone_from(&info.version);
+    context.shard = settings.part();
     context
 }
 
 /// The result document.
 pub(super) fn document(mut context: Context, record: &RunRecord, sinks: Vec<Delivery>) -> Document {
     context.sinks = sinks;
-    report::build(record, context)
+    journal::document(record, context)
 }
 
 /// Writes the files, and prints the summary or the document, each also when something of the others fails.
@@ -118,10 +120,8 @@ pub(super) fn tell(
 ) -> Result<(), RunError> {
     let written = output::write(outputs, document).map_err(RunError::WriteOutput);
     Shown::with(json, screen.is_quiet()).print(document)?;
-    if json && !screen.is_quiet() && document.verdict.status == Status::Invalid {
-        for reason in &document.verdict.reasons {
-            screen::note(format_args!("WARNING: the run is invalid: {reason}"));
-        }
+    if !screen.is_quiet() {
+        output::warn_beside(json, document);
     }
     written
 }

@@ -47,8 +47,10 @@ pub(super) fn execute(
     let run = assemble(settings, trace)?;
     run.notices().iter().for_each(|it| screen.say(it));
     let run = sinks.listen(run, screen);
-    let (run, below) = watched(run, journal, &plan.scenarios, screen);
-    let events = Events::wait(plan, fleet, &run.marker()).map_err(RunError::Event)?;
+    let shown = settings.as_run();
+    let (run, below) = watched(run, journal, &shown, screen);
+    let events =
+        Events::wait(&settings.with_own_events(), fleet, &run.marker()).map_err(RunError::Event)?;
     let grace = plan.scenarios.iter().map(|it| it.graceful_stop).max();
     let grace = grace.unwrap_or_default();
     let run = ending_early(run, grace, events.restraint(), screen);
@@ -57,7 +59,7 @@ pub(super) fn execute(
     let notice = move || stopping(granted());
     let control = RunControl::new(run.control(), events.restraint(), notice);
     if let Some((ui, context)) = ui {
-        run = ui.listen(run, control.clone(), &plan.scenarios, context, screen);
+        run = ui.listen(run, control.clone(), &shown, context, screen);
     }
     let keys = below.and_then(|below| keys::listen(screen, below, control));
     let executed = run.execute();

@@ -28,7 +28,10 @@ pub(super) fn machine(settings: &RunSettings) -> Result<Vec<String>, RunError> {
 
 /// What the run needs of this machine, and whether it can have the files and ports for it.
 fn needs(settings: &RunSettings, ports: Option<&Ports>) -> Result<Needs, RunError> {
-    let scenarios = &settings.plan.scenarios;
+    let shard = settings.options.shard;
+    let scenarios = settings.plan.scenarios.iter();
+    let scenarios: Vec<_> = scenarios.filter_map(|it| it.as_large_as(shard)).collect();
+    let scenarios = &scenarios;
     let workers = loadgen_core::workers(&settings.plan, &settings.options);
     let needs = Needs::of(scenarios, workers, |_| 1);
     limits::check(needs.connections, needs.workers)?;

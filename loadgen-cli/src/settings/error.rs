@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use loadgen_core::scenario::{self, Protocol};
 
 use super::env::EnvError;
+use super::shard::AutoShardError;
 use crate::protocols::Spoken;
 
 /// Flags that contradict one another or the scenario. Each message stands alone.
@@ -37,6 +38,19 @@ pub(crate) enum SettingsError {
     Events {
         /// Each of them, and when.
         said: Vec<String>,
+    },
+    /// Which part of a run it is cannot be told.
+    #[error(transparent)]
+    Shard(#[from] AutoShardError),
+    /// A part of a run whose suite starts servers.
+    #[error(
+        "`--shard`: the suite starts servers of its own (`backends`: {}), which each shard would start for itself; \
+         start them once, with `loadgen serve` or else, and name them as targets",
+        names.join(", ")
+    )]
+    OwnServers {
+        /// What they are called.
+        names: Vec<String>,
     },
     /// A file of authorities that cannot be read.
     #[error("`--tls-ca`: failed to read {}: {source}", path.display())]

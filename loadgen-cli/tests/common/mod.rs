@@ -42,6 +42,14 @@ pub(crate) fn loadgen(args: &[&str]) -> Command {
         "NO_COLOR",
         "CLICOLOR_FORCE",
         "COLUMNS",
+        "JOB_COMPLETION_INDEX",
+        "LOADGEN_SHARDS",
+        "SLURM_PROCID",
+        "SLURM_NTASKS",
+        "OMPI_COMM_WORLD_RANK",
+        "OMPI_COMM_WORLD_SIZE",
+        "PMI_RANK",
+        "PMI_SIZE",
     ] {
         command.env_remove(variable);
     }

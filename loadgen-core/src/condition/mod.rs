@@ -13,6 +13,7 @@ mod tag;
 mod unit;
 mod window;
 
+use crate::schedule::Shard;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -160,6 +161,24 @@ impl Threshold {
     pub fn aborting(self, after: Duration) -> Self {
         Self {
             abort_after: Some(after),
+            ..self
+        }
+    }
+
+    /// Whether it is about a count or a rate that may not be too low: a part of a load has too little of it.
+    pub(crate) fn is_of_all(&self) -> bool {
+        let is_counted = matches!(self.unit, Unit::Count | Unit::PerTime { .. });
+        is_counted && !self.bounds_from_above()
+    }
+
+    /// The same in one of several processes that make a load together. What is counted of all of them and may not be
+    /// too little cannot be seen by one alone: it ends no run there.
+    #[must_use]
+    pub(crate) fn in_shard(self, shard: Shard) -> Self {
+        let is_of_all = self.is_of_all();
+        let abort_after = self.abort_after.filter(|_| shard.is_all() || !is_of_all);
+        Self {
+            abort_after,
             ..self
         }
     }

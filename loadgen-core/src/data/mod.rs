@@ -9,5 +9,5 @@ mod order;
 mod table;
 
 pub use order::Order;
-pub(crate) use order::{Slice, shuffled};
+pub(crate) use order::shuffled;
 pub(crate) use table::Table;

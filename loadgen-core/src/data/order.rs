@@ -16,46 +16,20 @@ pub enum Order {
     Once,
 }
 
-/// The rows of a table that one shard of a run uses: those whose number leaves `shard` when divided by
-/// `shards`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Slice {
-    rows: u64,
-    shard: u64,
-    shards: u64,
-    seed: u64,
-}
-
-impl Slice {
-    /// The rows of this shard, of so many; chance is decided by the seed.
-    pub(crate) fn new(rows: u64, shard: u64, shards: u64, seed: u64) -> Self {
-        Self {
-            rows,
-            shard,
-            shards: shards.max(1),
-            seed,
-        }
-    }
-
-    /// How many rows it has.
-    pub(crate) fn len(&self) -> u64 {
-        self.rows.saturating_sub(self.shard).div_ceil(self.shards)
-    }
-
-    /// The row that is the `nth` to be used, from 0. `None` where there are none (any more).
-    pub(crate) fn row(&self, order: Order, nth: u64) -> Option<u64> {
-        let len = self.len();
-        if len == 0 {
+impl Order {
+    /// Which of so many rows is the `nth` to be used, both from 0; chance is decided by the seed. `None` where there
+    /// are none (any more).
+    pub(crate) fn row(self, rows: u64, nth: u64, seed: u64) -> Option<u64> {
+        if rows == 0 {
             return None;
         }
-        let (pass, place) = (nth / len, nth % len);
-        let place = match order {
-            Order::Sequential => place,
-            Order::Once => (pass == 0).then_some(place)?,
-            Order::Random => below(len, mix_in(self.seed, nth)),
-            Order::Shuffle => shuffled(place, len, mix_in(self.seed, pass)),
-        };
-        Some(place * self.shards + self.shard)
+        let (pass, place) = (nth / rows, nth % rows);
+        Some(match self {
+            Self::Sequential => place,
+            Self::Once => (pass == 0).then_some(place)?,
+            Self::Random => below(rows, mix_in(seed, nth)),
+            Self::Shuffle => shuffled(place, rows, mix_in(seed, pass)),
+        })
     }
 }
 
@@ -90,22 +64,21 @@ mod tests {
     use test_case::test_matrix;
 
     use super::*;
+    use crate::schedule::Shard;
 
     #[test]
     fn in_the_order_of_the_file() {
-        let slice = Slice::new(3, 0, 1, 7);
-        let rows = |order| (0..5).map(|nth| slice.row(order, nth)).collect::<Vec<_>>();
+        let rows = |order: Order| (0..5).map(|nth| order.row(3, nth, 7)).collect::<Vec<_>>();
         assert_eq!(rows(Order::Sequential), [0, 1, 2, 0, 1].map(Some));
         assert_eq!(rows(Order::Once), [Some(0), Some(1), Some(2), None, None]);
-        assert_eq!(Slice::new(0, 0, 1, 7).row(Order::Random, 0), None);
+        assert_eq!(Order::Random.row(0, 0, 7), None);
     }
 
     #[test_matrix([1, 2, 3, 4, 5, 64, 1000, 1025])]
     fn a_shuffle_uses_each_row_once_and_then_in_another_order(len: u64) {
-        let slice = Slice::new(len, 0, 1, 7);
         let pass = |pass| -> Vec<u64> {
             let rows = pass * len..(pass + 1) * len;
-            rows.map(|nth| slice.row(Order::Shuffle, nth).unwrap())
+            rows.map(|nth| Order::Shuffle.row(len, nth, 7).unwrap())
                 .collect()
         };
         for nth in 0..2 {
@@ -119,17 +92,16 @@ mod tests {
             assert_ne!(pass(0), (0..len).collect::<Vec<_>>());
         }
         assert_ne!(
-            Slice::new(1000, 0, 1, 8).row(Order::Shuffle, 0),
-            Slice::new(1000, 0, 1, 9).row(Order::Shuffle, 0)
+            Order::Shuffle.row(1000, 0, 8),
+            Order::Shuffle.row(1000, 0, 9)
         );
     }
 
     #[test]
     fn chance_is_even() {
-        let slice = Slice::new(10, 0, 1, 7);
         let mut counts = [0_u32; 10];
         for nth in 0..10_000 {
-            counts[slice.row(Order::Random, nth).unwrap() as usize] += 1;
+            counts[Order::Random.row(10, nth, 7).unwrap() as usize] += 1;
         }
         assert!(
             counts.iter().all(|count| (850..1150).contains(count)),
@@ -137,16 +109,24 @@ mod tests {
         );
     }
 
-    #[test_matrix([1, 2, 3, 7, 64], [0, 1, 5, 10, 100])]
-    fn shards_share_the_rows(shards: u64, rows: u64) {
-        for order in [Order::Sequential, Order::Once, Order::Shuffle] {
-            let mut used = Vec::new();
-            for shard in 0..shards {
-                let slice = Slice::new(rows, shard, shards, 7);
-                used.extend((0..slice.len()).map(|nth| slice.row(order, nth).unwrap()));
+    /// Each numbers what it takes as its place among all says.
+    #[test_matrix([1, 2, 3, 7, 64], [1, 5, 10, 100])]
+    fn shards_use_the_rows_that_one_process_would(shards: u32, rows: u64) {
+        for order in [
+            Order::Sequential,
+            Order::Once,
+            Order::Shuffle,
+            Order::Random,
+        ] {
+            let whole: Vec<_> = (0..3 * rows).map(|nth| order.row(rows, nth, 7)).collect();
+            let mut used = vec![None; whole.len()];
+            for shard in (0..shards).map(|it| Shard::new(it, shards).unwrap()) {
+                for nth in 0..shard.part_of(3 * rows) {
+                    let number = shard.number(nth);
+                    used[number as usize] = order.row(rows, number, 7);
+                }
             }
-            used.sort_unstable();
-            assert_eq!(used, (0..rows).collect::<Vec<_>>());
+            assert_eq!(used, whole);
         }
     }
 }

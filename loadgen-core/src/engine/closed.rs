@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::lane::{Lane, Pass};
 use super::slot::UserSlot;
 use crate::clock::nanos;
-use crate::schedule::{ClosedModel, Limit, UserStage, needed_at};
+use crate::schedule::{ClosedModel, Limit, Shard, UserStage, needed_at};
 use crate::workload::{UserId, Workload};
 
 /// How many iterations that end without waiting a user runs before it lets others run.
@@ -32,15 +32,22 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(model: &ClosedModel, most_iterations: Option<u64>) -> Arc<Self> {
+    /// What this part of it comes to, of the iterations that may start as well.
+    pub(super) fn new(
+        model: &ClosedModel,
+        most_iterations: Option<u64>,
+        part: Option<Shard>,
+    ) -> Arc<Self> {
+        let part_of = |total| part.map_or(0, |it| it.part_of(total));
         let total = match model.limit {
-            Limit::Iterations(total) => total,
+            Limit::Iterations(total) => part_of(total),
             _ => 0,
         };
+        let users = part_of(model.users.max(1).into());
         Arc::new(Self {
             left: AtomicU64::new(total),
-            may_start: most_iterations.map(AtomicU64::new),
-            chunk: (total / (u64::from(model.users.max(1)) * 8)).clamp(1, 64),
+            may_start: most_iterations.map(part_of).map(AtomicU64::new),
+            chunk: (total / (users.max(1) * 8)).clamp(1, 64),
         })
     }
 

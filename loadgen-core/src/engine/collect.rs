@@ -23,6 +23,7 @@ use crate::record::{
     EarlyEnd, GeneratorRecord, Merger, Overrun, Pauses, RunRecord, ScenarioRecord, TagMember,
     TagMerger, TagRecord, Tick, WorkerRecord,
 };
+use crate::schedule::Shard;
 use crate::workload::{FileChange, PrepareError};
 
 const SECOND: Nanos = 1_000_000_000;
@@ -162,7 +163,8 @@ impl Collected {
 
     fn phase(&self) -> Phase {
         let known = self.phases.iter().flatten();
-        known.min().copied().unwrap_or(Phase::Connect)
+        // Where nobody has users of it, others do.
+        known.min().copied().unwrap_or(Phase::Done)
     }
 }
 
@@ -173,6 +175,7 @@ pub(super) struct Beginning {
     pub(super) start: Nanos,
     pub(super) started_at: SystemTime,
     pub(super) pacing: Pacing,
+    pub(super) shard: Shard,
     /// Who knows of events.
     pub(super) marker: Marker,
 }
@@ -219,6 +222,7 @@ impl Collector {
             start,
             started_at,
             pacing,
+            shard,
             marker,
         } = beginning;
         let workers = returns.len();
@@ -231,7 +235,7 @@ impl Collector {
             .iter()
             .map(|spec| {
                 let timeline = Timeline::new(spec, start);
-                let has_users = |worker| worker < spec.workers(workers);
+                let has_users = |worker| worker < spec.workers(workers, shard);
                 Collected {
                     merger: Merger::new(&spec.names(), workers)
                         .watching(watches(&spec.thresholds))

@@ -24,7 +24,7 @@ use crate::clock::{Clock, nanos};
 use crate::condition::Threshold;
 use crate::pacer::UnfitPacing;
 use crate::record::{Names, RunRecord};
-use crate::schedule::Load;
+use crate::schedule::{Load, Shard};
 use crate::secrets::Secrets;
 use crate::workload::{PrepareError, Switches, WorkerContext, Workload};
 
@@ -73,7 +73,10 @@ impl Run {
         make: impl Fn(&WorkerContext) -> W + Send + Sync + 'static,
     ) -> Self {
         let shared = match &spec.load {
-            Load::Closed(model) => Some(closed::Shared::new(model, spec.most_iterations)),
+            Load::Closed(model) => {
+                let part = spec.part(self.options.shard);
+                Some(closed::Shared::new(model, spec.most_iterations, part))
+            }
             Load::Open(_) => None,
         };
         self.scenarios.push(Box::new(Scenario {
@@ -145,7 +148,7 @@ impl Run {
     }
 
     /// How many workers the run will have: as asked for, else as many as there are cores; never
-    /// more than some scenario has use for.
+    /// more than some scenario has use for. None where this shard has no part in any.
     #[must_use]
     pub fn workers(&self) -> usize {
         workers(&self.options, self.scenarios.iter().map(|it| &**it.spec()))
@@ -160,12 +163,12 @@ impl Run {
         pacing.check()?;
         let clock = Clock::start();
         let workers = self.workers();
+        let shard = self.options.shard;
         let scenarios = Arc::new(self.scenarios);
         let steered = scenarios.iter().map(|it| {
             let spec = Arc::clone(it.spec());
-            let lanes = spec.workers(workers);
             Steered {
-                steering: Arc::new(Steering::new(&spec.load, lanes)),
+                steering: Arc::new(Steering::new(&spec, workers, shard)),
                 switches: Switches::new(spec.targets.len()),
                 spec,
             }
@@ -216,7 +219,8 @@ impl Run {
                 return Err(RunError::Worker(error));
             }
         };
-        if let Err(error) = wait_until_prepared(&from, workers, &specs, &self.stopper) {
+        let prepared = wait_until_prepared(&from, (workers, shard), &specs, &self.stopper);
+        if let Err(error) = prepared {
             self.stopper.abort();
             join(threads);
             return Err(error);
@@ -225,8 +229,8 @@ impl Run {
             listener(&Event::Connected);
         }
         // Time for every worker to be awake, and all its users made, when the clock starts.
-        let users = specs.iter().map(|spec| spec.load.max_users()).sum::<u32>();
-        let headway = Duration::from_millis(20) + Duration::from_micros(4) * users;
+        let users = specs.iter().map(|spec| spec.users(shard)).sum::<u64>();
+        let headway = Duration::from_millis(20) + Duration::from_micros(users.saturating_mul(4));
         let start = clock.now() + nanos(headway);
         let started_at = SystemTime::now() + headway;
         let measured = specs.iter().map(|it| Timeline::new(it, start).measure_from);
@@ -237,6 +241,7 @@ impl Run {
             start,
             started_at,
             pacing,
+            shard,
             marker: self.marker.clone(),
         };
         let stopper = self.stopper.clone();
@@ -279,14 +284,15 @@ fn join(threads: Vec<thread::JoinHandle<()>>) {
     }
 }
 
-/// Waits for every worker's word. A scenario that no worker could prepare ends the run.
+/// Waits for every worker's word. A scenario that no worker could prepare ends the run, where some should.
 fn wait_until_prepared(
     from: &Receiver<ToCollector>,
-    workers: usize,
+    (workers, shard): (usize, Shard),
     specs: &[&ScenarioSpec],
     stopper: &Stopper,
 ) -> Result<(), RunError> {
-    let mut reachable = vec![false; specs.len()];
+    let takes_no_part = |it: &&ScenarioSpec| it.part(shard).is_none();
+    let mut reachable: Vec<bool> = specs.iter().map(takes_no_part).collect();
     let mut reasons: BTreeMap<usize, PrepareError> = BTreeMap::new();
     let mut waiting = workers;
     while waiting > 0 {

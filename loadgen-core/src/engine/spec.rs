@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::condition::Threshold;
 use crate::pacer::Pacing;
 use crate::record::{LifePart, Names, StepSpec, StickyBy, TimelineSpec};
-use crate::schedule::Load;
+use crate::schedule::{Load, Shard};
 use crate::secrets::Secrets;
 use crate::workload::{Counter, Gauge, Lookouts, TargetIndex, Timing};
 
@@ -29,6 +29,8 @@ pub struct Options {
     /// The most arrivals of one scenario that may stand in line for a user, over all workers; a run in
     /// which there are more is ended and says so. `None` is 8,388,608, which take 128 MiB.
     pub most_in_line: Option<usize>,
+    /// Which part of the load is made here, where several processes make it together, each on this seed.
+    pub shard: Shard,
 }
 
 /// What `Options::most_in_line` is where nobody says.
@@ -42,7 +44,8 @@ pub(crate) fn workers<'a>(
 ) -> usize {
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let most = options.workers.unwrap_or_else(cores);
-    scenarios.map(|it| it.workers(most)).max().unwrap_or(1)
+    let workers = scenarios.map(|it| it.workers(most, options.shard));
+    workers.max().unwrap_or(1)
 }
 
 impl Options {
@@ -72,6 +75,13 @@ impl Options {
     #[must_use]
     pub fn most_in_line(mut self, arrivals: impl Into<Option<usize>>) -> Self {
         self.most_in_line = arrivals.into();
+        self
+    }
+
+    /// Of the load so much is made here: other processes make the rest.
+    #[must_use]
+    pub fn shard(mut self, shard: Shard) -> Self {
+        self.shard = shard;
         self
     }
 
@@ -224,10 +234,31 @@ impl ScenarioSpec {
         Timing::at(place(&mut self.timings, name.into()))
     }
 
-    /// How many of a run's workers take part in it: the first so many.
-    pub(super) fn workers(&self, of: usize) -> usize {
-        let users = self.load.max_users() as usize;
-        of.min(users).min(self.max_workers.unwrap_or(of)).max(1)
+    /// Which of those shards this is that take part in it: no more than it has users, nor than its driver has
+    /// connections for. `None` where it is none of them.
+    pub(crate) fn part(&self, shard: Shard) -> Option<Shard> {
+        let users = u64::from(self.load.max_users());
+        let most = self.max_workers.map_or(users, |it| users.min(it as u64));
+        shard.among(most)
+    }
+
+    /// The most users that it has on a shard.
+    pub(super) fn users(&self, shard: Shard) -> u64 {
+        let users = u64::from(self.load.max_users());
+        self.part(shard).map_or(0, |part| part.part_of(users))
+    }
+
+    /// How many of a shard's workers take part in it: the first so many.
+    pub(super) fn workers(&self, of: usize, shard: Shard) -> usize {
+        let Some(part) = self.part(shard) else {
+            return 0;
+        };
+        let narrow = |part: u64| usize::try_from(part).unwrap_or(usize::MAX);
+        let users = narrow(self.users(shard));
+        let most = self
+            .max_workers
+            .map_or(of, |it| narrow(part.part_of(it as u64)));
+        of.min(users).min(most).max(1)
     }
 
     /// Whether a user's life begins with steps of its own.

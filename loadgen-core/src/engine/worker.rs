@@ -213,13 +213,19 @@ async fn live(
     let pacer = Pacer::new(assignment.clock)?;
     let mut lanes = Vec::new();
     for (index, scenario) in assignment.scenarios.iter().enumerate() {
-        let users = scenario.spec().load.max_users() as usize;
-        let workers = scenario.spec().workers(assignment.workers);
+        let spec = scenario.spec();
+        let Some(part) = spec.part(assignment.options.shard) else {
+            continue;
+        };
+        let workers = spec.workers(assignment.workers, assignment.options.shard);
         if worker >= workers {
             continue;
         }
-        let names = scenario.spec().names();
-        let spec = scenario.spec();
+        // Its number among the workers of all shards, and how many these are if all have as many.
+        let share = part.share(worker, workers);
+        let (worker, workers) = (share.index as usize, share.of as usize);
+        let users = spec.load.max_users() as usize;
+        let names = spec.names();
         let recorder = Recorder::new(&names)
             .masking(spec.secrets.clone())
             .following(spec.timeline.clone())
@@ -229,6 +235,7 @@ async fn live(
         let context = WorkerContext {
             worker,
             workers,
+            shard: part,
             users: (users - worker).div_ceil(workers),
             seed: mix(assignment.options.seed, index as u64, worker as u64),
             scenario_seed: mix(assignment.options.seed, index as u64, u64::MAX),
@@ -239,7 +246,7 @@ async fn live(
             switches: assignment.steered[index].switches.clone(),
         };
         let lane = scenario.lane(&context, assignment.options.pacing);
-        lanes.push((index, lane, (recorder, outside), names));
+        lanes.push((index, lane, (recorder, outside), (names, share)));
     }
 
     let connect = join_all(lanes.iter_mut().map(|(index, lane, ..)| {
@@ -262,7 +269,7 @@ async fn live(
     let fatal = Rc::new(Fatal::default());
     let mut beats = Vec::new();
     let mut running = Vec::new();
-    for (index, lane, (recorder, outside), names) in lanes {
+    for (index, lane, (recorder, outside), (names, share)) in lanes {
         let spec = Arc::clone(assignment.scenarios[index].spec());
         let timeline = Timeline::new(&spec, start);
         recorder.begin(timeline.measure_from);
@@ -276,17 +283,13 @@ async fn live(
             Rc::clone(&fatal),
             assignment
                 .options
-                .most_in_line_of(spec.workers(assignment.workers)),
+                .most_in_line_of(spec.workers(assignment.workers, assignment.options.shard)),
         ));
         let returned = std::mem::replace(
             &mut assignment.returned[index],
             std::sync::mpsc::channel().1,
         );
         let levels = lane.levels();
-        let share = Share {
-            index: worker as u64,
-            of: spec.workers(assignment.workers) as u64,
-        };
         let beat = Beat::new(index, Rc::clone(&core), share, names, levels, returned);
         beats.push(beat);
         let lane = lane.run(Rc::clone(&core), share);

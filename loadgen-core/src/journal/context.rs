@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::condition::{Threshold, ThresholdError};
-use crate::report::{Context, Expected, Host};
+use crate::report::{Context, Expected, Host, ShardPart};
 use crate::secrets::Secrets;
 
 /// A [`Context`], stored. Where figures went is known only at a run's end, and is not in it.
@@ -20,6 +20,8 @@ pub(super) struct StoredContext {
     tag_thresholds: Vec<Condition>,
     expected: Vec<Expected>,
     host: Host,
+    #[serde(default)]
+    shard: Option<ShardPart>,
 }
 
 /// A [`Threshold`], stored.
@@ -67,6 +69,7 @@ impl StoredContext {
             tag_thresholds: Condition::all_of(&context.tag_thresholds),
             expected: context.expected.clone(),
             host: context.host.clone(),
+            shard: context.shard.clone(),
         };
         (stored, secrets)
     }
@@ -86,6 +89,8 @@ impl StoredContext {
             version: self.version,
             host: self.host,
             sinks: Vec::new(),
+            shard: self.shard,
+            shards: None,
         })
     }
 }

@@ -102,7 +102,8 @@ impl Pen {
     }
 }
 
-fn masked(event: &EventRecord, secrets: &Secrets) -> EventRecord {
+/// An event without secrets.
+pub(super) fn masked(event: &EventRecord, secrets: &Secrets) -> EventRecord {
     let mut masked = EventRecord {
         said: secrets.masked(&event.said),
         failure: event.failure.as_deref().map(|it| secrets.masked(it)),

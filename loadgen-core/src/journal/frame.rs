@@ -23,11 +23,13 @@ pub(super) enum Kind {
     Entry = b'e',
     /// The result document as JSON, once the run is over.
     Document = b'd',
+    /// The whole record, as it is at the end of a run.
+    Record = b'r',
 }
 
 impl Kind {
     fn of(byte: u8) -> Option<Self> {
-        let all = [Self::Context, Self::Entry, Self::Document];
+        let all = [Self::Context, Self::Entry, Self::Document, Self::Record];
         all.into_iter().find(|it| *it as u8 == byte)
     }
 }

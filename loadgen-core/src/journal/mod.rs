@@ -15,6 +15,7 @@ mod entry;
 mod error;
 mod follower;
 mod frame;
+mod pack;
 mod read;
 mod store;
 mod writer;
@@ -37,6 +38,8 @@ use crate::report::{Context, Document};
 
 pub use self::error::{JournalError, ReadError};
 pub use self::follower::Follower;
+pub use self::pack::document;
+pub(crate) use self::pack::{NotPacked, unpack};
 pub use self::read::{Kept, find, is_journal, read};
 pub use self::store::Place;
 

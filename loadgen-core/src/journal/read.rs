@@ -8,9 +8,10 @@ use super::context::StoredContext;
 use super::entry::Reader;
 use super::error::ReadError;
 use super::frame::{self, Kind, MAGIC};
+use super::pack;
 use super::store::is_named_so;
 use crate::record::RunRecord;
-use crate::report::{self, Context, Document};
+use crate::report::{Context, Document};
 
 /// What a journal has of a run.
 #[derive(Debug)]
@@ -25,8 +26,8 @@ pub struct Kept {
 enum Content {
     /// The run came to its end.
     Result(Box<Document>),
-    /// What there was at the last entry.
-    CutOff(Box<(RunRecord, Context)>),
+    /// What there was at the last entry, or all that was measured.
+    Record(Box<(RunRecord, Context)>),
 }
 
 impl Kept {
@@ -35,7 +36,10 @@ impl Kept {
     pub fn document(self) -> Document {
         match self.content {
             Content::Result(document) => *document,
-            Content::CutOff(kept) => report::build(&kept.0, kept.1),
+            Content::Record(kept) => {
+                let (record, context) = *kept;
+                pack::document(&record, context)
+            }
         }
     }
 }
@@ -91,8 +95,17 @@ pub fn read(path: &Path) -> Result<Kept, ReadError> {
     })
 }
 
+/// What was measured, and what it is judged by, from the bytes of a journal that has the whole record.
+pub(super) fn record(bytes: &[u8]) -> Result<(RunRecord, Context), Refused> {
+    match content(bytes)? {
+        Content::Record(kept) => Ok(*kept),
+        Content::Result(_) => Err(Refused::NoJournal),
+    }
+}
+
 /// Why the bytes of a file are not understood.
-enum Refused {
+#[derive(Debug)]
+pub(super) enum Refused {
     NoJournal,
     OtherVersion { by: String, why: String },
 }
@@ -139,12 +152,19 @@ fn content(bytes: &[u8]) -> Result<Content, Refused> {
                 let document = document.map_err(|it| other(it.to_string()))?;
                 return Ok(Content::Result(Box::new(document)));
             }
+            Kind::Record => {
+                let record = rmp_serde::from_slice(content);
+                let record = record.map_err(|it| other(it.to_string()))?;
+                let context = context.into_context();
+                let context = context.map_err(|it| other(it.to_string()))?;
+                return Ok(Content::Record(Box::new((record, context))));
+            }
         }
     }
     let record = reader.finish().ok_or(Refused::NoJournal)?;
     let context = context.into_context();
     let context = context.map_err(|it| other(it.to_string()))?;
-    Ok(Content::CutOff(Box::new((record, context))))
+    Ok(Content::Record(Box::new((record, context))))
 }
 
 #[cfg(test)]

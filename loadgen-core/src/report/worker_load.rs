@@ -2,6 +2,7 @@
 //!
 //! Owns the bounds of saturation and the words for it. Whether a run suffered is for the verdict.
 
+use std::fmt;
 use std::time::Duration;
 
 use super::document::round6;
@@ -17,10 +18,40 @@ const STARVED: f64 = 0.2;
 /// The clocks of busy and starved say nothing of a shorter time.
 const SHORTEST: Duration = Duration::from_millis(100);
 
+/// What sentences call a worker: `worker 1`, or `worker 1 of shard 2` where shards were merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct WorkerName {
+    number: usize,
+    shard: Option<u32>,
+}
+
+impl WorkerName {
+    /// Those of all workers, in their order.
+    pub(super) fn all_of(workers: &[WorkerRecord]) -> impl Iterator<Item = Self> {
+        workers.iter().enumerate().map(|(place, worker)| {
+            let earlier = workers[..place].iter();
+            Self {
+                number: earlier.filter(|it| it.shard == worker.shard).count(),
+                shard: worker.shard,
+            }
+        })
+    }
+}
+
+impl fmt::Display for WorkerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "worker {}", self.number)?;
+        match self.shard {
+            Some(shard) => write!(f, " of shard {shard}"),
+            None => Ok(()),
+        }
+    }
+}
+
 /// A worker's share of the measured time.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct WorkerLoad {
-    pub(super) index: usize,
+    pub(super) name: WorkerName,
     pub(super) busy: f64,
     pub(super) starved: f64,
 }
@@ -37,11 +68,11 @@ pub(super) struct Surroundings {
 impl WorkerLoad {
     /// Busy and starved come from different clocks, so together they can seem to be more than
     /// all of the time; processor time is the surer of the two.
-    pub(super) fn of(index: usize, worker: &WorkerRecord) -> Self {
+    pub(super) fn of(name: WorkerName, worker: &WorkerRecord) -> Self {
         let busy = round6(worker.cpu_busy).clamp(0.0, 1.0);
         let starved = round6(worker.cpu_starved).clamp(0.0, round6(1.0 - busy));
         Self {
-            index,
+            name,
             busy,
             starved,
         }
@@ -49,10 +80,9 @@ impl WorkerLoad {
 
     /// The worker with the least time to spare.
     pub(super) fn busiest(workers: &[WorkerRecord]) -> Option<Self> {
-        let loads = workers
-            .iter()
-            .enumerate()
-            .map(|(index, it)| Self::of(index, it));
+        let loads = WorkerName::all_of(workers)
+            .zip(workers)
+            .map(|(name, it)| Self::of(name, it));
         loads.max_by(|a, b| a.sum().total_cmp(&b.sum()))
     }
 
@@ -67,20 +97,20 @@ impl WorkerLoad {
 
     /// What hindered the worker, as a clause with figures.
     pub(super) fn cause(self) -> String {
-        let Self { index, .. } = self;
+        let Self { name, .. } = self;
         let figures = self.figures();
         if self.sum() < SPARE {
             format!(
-                "worker {index} had processor time to spare ({figures}) but was held off it: the \
+                "{name} had processor time to spare ({figures}) but was held off it: the \
                  process or its machine was suspended, another process or the host took its turn, or \
                  a workload blocked its thread"
             )
         } else if self.starved >= STARVED {
-            format!("worker {index} had to wait for a processor ({figures})")
+            format!("{name} had to wait for a processor ({figures})")
         } else if self.sum() >= SATURATED {
-            format!("worker {index} had no time to spare ({figures})")
+            format!("{name} had no time to spare ({figures})")
         } else {
-            format!("worker {index} had little time to spare ({figures})")
+            format!("{name} had little time to spare ({figures})")
         }
     }
 
@@ -137,7 +167,11 @@ mod tests {
             cpu_starved,
             ..WorkerRecord::default()
         };
-        WorkerLoad::of(1, &worker)
+        let name = WorkerName {
+            number: 1,
+            shard: None,
+        };
+        WorkerLoad::of(name, &worker)
     }
 
     #[test_case(0.3, 0.1 => (0.3, 0.1))]
@@ -169,6 +203,27 @@ mod tests {
             cores,
         };
         load(busy, starved).explain(around, "a lower rate")
+    }
+
+    #[test]
+    fn workers_of_shards_are_numbered_within_them() {
+        let worker = |shard| WorkerRecord {
+            shard,
+            ..WorkerRecord::default()
+        };
+        let names = |workers: &[WorkerRecord]| {
+            let names = WorkerName::all_of(workers);
+            names.map(|it| it.to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[worker(None); 2]), ["worker 0", "worker 1"]);
+        assert_eq!(
+            names(&[Some(0), Some(0), Some(3)].map(worker)),
+            [
+                "worker 0 of shard 0",
+                "worker 1 of shard 0",
+                "worker 0 of shard 3"
+            ]
+        );
     }
 
     #[test]

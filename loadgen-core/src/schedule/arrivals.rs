@@ -8,7 +8,7 @@ use crate::clock::{Nanos, nanos};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Share {
-    /// Worker `k` of `W` on shard `s` of `S` is `s·W + k`.
+    /// Worker `k` of `W` on shard `s` of `S` is `s + S·k`: others may have more workers or fewer.
     pub index: u64,
     /// `S·W`. At least 1.
     pub of: u64,
@@ -214,10 +214,14 @@ impl Arrivals {
 
     /// How many arrivals all shares have together: exact for uniform spacing, the mean of a
     /// Poisson process.
-    #[cfg(test)]
     fn expected_total(&self) -> u64 {
         self.total.ceil() as u64
     }
+}
+
+/// How many arrivals there are under these stages: exact for uniform spacing, the mean of a Poisson process.
+pub(super) fn arrivals_of(stages: &[RateStage]) -> u64 {
+    Arrivals::new(stages, Spacing::Uniform, Share::ALL, 0).expected_total()
 }
 
 impl Iterator for Arrivals {

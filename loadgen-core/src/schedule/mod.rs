@@ -4,6 +4,8 @@
 
 mod arrivals;
 mod load;
+mod shard;
+mod slice;
 mod users;
 
 pub use arrivals::{Arrivals, Share, rate_at};
@@ -11,4 +13,6 @@ pub use load::{
     ClosedModel, DEFAULT_MAX_USERS, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime,
     UserStage, WhenBusy,
 };
+pub use shard::{Shard, ShardError};
+pub use slice::Slice;
 pub use users::{needed_at, users_at};

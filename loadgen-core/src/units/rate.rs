@@ -42,6 +42,9 @@ const SECONDS_PER: [(&str, f64); 4] = [("s", 1.0), ("m", 60.0), ("min", 60.0), (
 pub struct Rate(f64);
 
 impl Rate {
+    /// The lowest that there may be.
+    pub(crate) const LEAST: Self = Self(MIN_PER_SECOND);
+
     /// A rate of so many iterations per second.
     ///
     /// # Errors

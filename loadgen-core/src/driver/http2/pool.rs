@@ -29,6 +29,7 @@ use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::listing::Listed;
 use crate::driver::transport::net::Endpoint;
 use crate::scenario::Codec;
+use crate::schedule::Shard;
 use crate::workload::{Levels, OPENED_AT_ONCE, PrepareError, Switches, WorkerContext};
 
 /// The connections that a scenario wants.
@@ -149,7 +150,9 @@ impl Pool {
     pub(crate) fn new(endpoints: &[Endpoint], wanted: &Wanted, context: &WorkerContext) -> Self {
         let targets = endpoints.len();
         let total = total(wanted.connections, context.workers, targets);
-        let share = share(total, context.worker, context.workers);
+        let shards = context.shard.count() as usize;
+        let of_shard = (context.worker / shards, context.workers / shards);
+        let share = share(total, context.shard, of_shard);
         let before = (0..targets).map(|target| {
             let all = (0..share.start).map(|number| endpoints::assign(number, targets));
             all.filter(|it| it.target == target).count()
@@ -480,10 +483,11 @@ fn total(asked: Option<u32>, workers: usize, targets: usize) -> usize {
 }
 
 /// The numbers of a worker's connections, at least one: neighbours, because those go to different
-/// targets.
-fn share(total: usize, worker: usize, workers: usize) -> Range<usize> {
-    let total = total.max(workers);
-    let begin = |worker| total * worker / workers;
+/// targets. So are those of its shard, however many workers the others have.
+fn share(total: usize, shard: Shard, (worker, workers): (usize, usize)) -> Range<usize> {
+    let before = shard.before(total as u64) as usize;
+    let here = (shard.part_of(total as u64) as usize).max(workers);
+    let begin = |worker| before + here * worker / workers;
     begin(worker)..begin(worker + 1)
 }
 
@@ -503,7 +507,7 @@ mod tests {
             let total = total(asked, workers, targets);
             let mut all = Vec::new();
             for worker in 0..workers {
-                let share: Vec<_> = share(total, worker, workers).collect();
+                let share: Vec<_> = share(total, Shard::ALL, (worker, workers)).collect();
                 prop_assert!(!share.is_empty());
                 // No target has more than one connection more than another, on any worker.
                 let to = |target| {
@@ -519,6 +523,20 @@ mod tests {
                 all.extend(share);
             }
             prop_assert_eq!(&all, &(0..total.max(workers)).collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn shards_share_all_connections(
+            workers in prop::collection::vec(1_usize..4, 1..=64),
+            more in 0_usize..200,
+        ) {
+            let shards = workers.len();
+            let total = 3 * shards + more;
+            let shares = (0..shards).zip(&workers).flat_map(|(shard, workers)| {
+                let shard = Shard::new(shard as u32, shards as u32).unwrap();
+                (0..*workers).flat_map(move |worker| share(total, shard, (worker, *workers)))
+            });
+            prop_assert_eq!(shares.collect::<Vec<_>>(), (0..total).collect::<Vec<_>>());
         }
     }
 }

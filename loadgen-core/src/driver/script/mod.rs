@@ -13,6 +13,7 @@ use self::rows::Source;
 use super::mistake::Mistake;
 use crate::expression::{Scope, Value, Variables, all_secret};
 use crate::scenario::{DataOrder, RowPer, ScenarioPlan};
+use crate::schedule::Shard;
 use crate::secrets::Secrets;
 use crate::workload::UserId;
 
@@ -210,6 +211,8 @@ pub(super) struct Turn {
     pub(super) user: UserId,
     /// The iteration, where it is one's: by the number of its arrival, where it has one.
     pub(super) iteration: Option<Option<u64>>,
+    /// Whose iterations are numbered here, where these have no numbers of their own.
+    pub(super) part: Shard,
 }
 
 /// These variables of the environment.

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::super::mistake::Mistake;
 use super::{Part, Turn};
-use crate::data::{Order, Slice, Table};
+use crate::data::{Order, Table};
 use crate::expression::{Known, Value};
 use crate::input;
 use crate::scenario::{DataSource, RowPer, WhenOut};
@@ -15,7 +15,7 @@ use crate::scenario::{DataSource, RowPer, WhenOut};
 pub(super) struct Source {
     plan: DataSource,
     table: Table,
-    /// How many rows iterations have taken, where these have no numbers of their own.
+    /// How many rows iterations of this process have taken, where these have no numbers of their own.
     taken: AtomicU64,
     /// Whether some expression asks for it, where there are several.
     pub(super) is_used: bool,
@@ -69,10 +69,12 @@ impl Source {
             (RowPer::User, _) => u64::from(turn.user.0),
             (RowPer::Iteration, None) => return Ok(Value::UNDEFINED),
             (RowPer::Iteration, Some(Some(arrival))) => arrival,
-            (RowPer::Iteration, Some(None)) => self.taken.fetch_add(1, Ordering::Relaxed),
+            (RowPer::Iteration, Some(None)) => {
+                turn.part.number(self.taken.fetch_add(1, Ordering::Relaxed))
+            }
         };
         let rows = self.table.len();
-        let number = Slice::new(rows, 0, 1, seed).row(self.plan.order, nth);
+        let number = self.plan.order.row(rows, nth, seed);
         let number = number.ok_or_else(|| OutOfRows {
             name: self.plan.name.clone(),
             rows,

@@ -24,6 +24,7 @@ use crate::expectation::Sticky;
 use crate::expression::{Text, Variables};
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{self, ScenarioPlan, all_steps};
+use crate::schedule::Shard;
 use crate::workload::{
     Iteration, IterationSeed, Observer, PrepareError, StepSample, Switches, UserId, WorkerContext,
 };
@@ -226,6 +227,7 @@ pub(in crate::driver) struct Lives {
     clock: Clock,
     observer: Rc<dyn Observer>,
     worker: usize,
+    part: Shard,
     seed: u64,
     timeout: Duration,
     interceptor: Option<Arc<dyn Interceptor>>,
@@ -250,6 +252,7 @@ impl Lives {
             clock: context.clock,
             observer: Rc::clone(&context.observer),
             worker: context.worker,
+            part: context.shard,
             seed: context.scenario_seed,
             timeout,
             interceptor: None,
@@ -373,7 +376,7 @@ impl Lives {
         own: D,
     ) -> Session<D> {
         let seed = mix_in(self.seed, u64::from(user.0));
-        let mut session = Session::new(own).of(user, seed);
+        let mut session = Session::new(own).of(user, seed).in_part(self.part);
         session.interceptor.clone_from(&self.interceptor);
         if !life.guests.is_empty() {
             let guests = self.guests.get_or_init(|| {
@@ -388,6 +391,7 @@ impl Lives {
             let turn = Turn {
                 user,
                 iteration: None,
+                part: self.part,
             };
             // Who needs a row to begin with has one: that was seen before the run.
             if let Ok(row) = life.script.row(turn, self.seed) {
@@ -409,6 +413,7 @@ impl Lives {
         let turn = Turn {
             user: session.user,
             iteration: Some(iteration.arrival()),
+            part: self.part,
         };
         let row = life.script.row(turn, self.seed).map_err(|error| {
             iteration.explain(Failure::Expression, || error.to_string());

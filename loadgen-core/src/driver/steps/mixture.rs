@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::chance::mix_in;
 use crate::data::shuffled;
-use crate::workload::Iteration;
+use crate::schedule::Shard;
 
 /// Alternatives, in the order in which they come again and again. One for all workers.
 #[derive(Debug)]
@@ -38,14 +38,14 @@ impl Mixture {
         }
     }
 
-    /// Where to go on. In an open model the arrival's number decides, so that the same seed gives the same
-    /// run; else each takes the next in turn. Each round of all weights is in an order of its own: two
+    /// Where an iteration goes on. In an open model the arrival's number decides, so that the same seed gives the same
+    /// run; else each takes the next in turn, of those of this part. Each round of all weights is in an order of its own: two
     /// mixes of one iteration, or the workers among which arrivals are dealt out, have nothing to do with
     /// each other.
-    pub(super) fn choose(&self, iteration: &Iteration<'_>) -> usize {
-        let nth = match iteration.arrival().filter(|_| self.is_passed_once) {
+    pub(super) fn choose(&self, arrival: Option<u64>, part: Shard) -> usize {
+        let nth = match arrival.filter(|_| self.is_passed_once) {
             Some(arrival) => arrival,
-            None => self.chosen.fetch_add(1, Ordering::Relaxed),
+            None => part.number(self.chosen.fetch_add(1, Ordering::Relaxed)),
         };
         let len = self.order.len() as u64;
         let (round, place) = (nth / len, nth % len);
@@ -105,6 +105,28 @@ mod tests {
     }
 
     proptest! {
+        /// By the number of an arrival, or of a choice among those of all shards.
+        #[test]
+        fn shards_choose_what_one_process_would(
+            weights in proptest::collection::vec(1..9_u32, 1..5),
+            count in 1..=64_u32,
+            has_arrivals: bool,
+        ) {
+            let mixture = || Mixture::new(&weights, (0..weights.len()).collect(), true, 1);
+            let arrival = |nth| has_arrivals.then_some(nth);
+            let all = u64::from(count) * 10;
+            let one = mixture();
+            let whole: Vec<_> = (0..all).map(|nth| one.choose(arrival(nth), Shard::ALL)).collect();
+            let mut parts = vec![None; whole.len()];
+            for index in 0..count {
+                let (shard, mixture) = (Shard::new(index, count).unwrap(), mixture());
+                for nth in (0..shard.part_of(all)).map(|it| shard.number(it)) {
+                    parts[nth as usize] = Some(mixture.choose(arrival(nth), shard));
+                }
+            }
+            prop_assert_eq!(parts, whole.into_iter().map(Some).collect::<Vec<_>>());
+        }
+
         /// After any number of turns, each has come within one of its share.
         #[test]
         fn is_exact_at_any_time(weights in proptest::collection::vec(1..50_u32, 1..6)) {

@@ -160,7 +160,9 @@ impl<A> Steps<A> {
                     Ok(false) => at = *to,
                     Err(failure) => return failure.into(),
                 },
-                Instruction::Choose(mixture) => at = mixture.choose(iteration),
+                Instruction::Choose(mixture) => {
+                    at = mixture.choose(iteration.arrival(), session.part);
+                }
                 Instruction::Jump(to) => at = *to,
                 Instruction::Again { which, times, from } => {
                     rounds[*which] += 1;

@@ -9,7 +9,7 @@ use super::guest::{Visitor, Visits};
 use crate::driver::intercept::{Interceptor, Watch};
 use crate::expression::{Saved, Scope, Value, Variables};
 use crate::outcome::Outcome;
-use crate::schedule::ThinkTime;
+use crate::schedule::{Shard, ThinkTime};
 use crate::workload::{Iteration, UserId};
 
 /// What names stand for where a scenario has no expressions.
@@ -23,6 +23,8 @@ pub struct Session<D> {
     /// The driver's part, such as the user's connections.
     pub(in crate::driver) own: D,
     pub(super) user: UserId,
+    /// Whose users there are here.
+    pub(super) part: Shard,
     pub(super) saved: Saved,
     pub(super) scope: Option<Scope>,
     /// What the step under way was answered, where somebody looks at it.
@@ -66,6 +68,7 @@ impl<D> Session<D> {
         Self {
             own,
             user: UserId(0),
+            part: Shard::ALL,
             saved: Saved::default(),
             scope: None,
             reply: None,
@@ -84,6 +87,11 @@ impl<D> Session<D> {
             random: fastrand::Rng::with_seed(seed),
             ..self
         }
+    }
+
+    /// The same for one of these users.
+    pub(super) fn in_part(self, part: Shard) -> Self {
+        Self { part, ..self }
     }
 
     /// The same for a user of another scenario.

@@ -241,7 +241,8 @@ impl Scene {
                     match is_open {
                         true => told.turns.push(turn(To::Rate(rate.per_second()))),
                         false => {
-                            let after = |before: Arc<Cap>| Arc::new(Cap::after(&before, *rate));
+                            let rate = self.steering.rate(*rate);
+                            let after = |before: Arc<Cap>| Arc::new(Cap::after(&before, rate));
                             told.limiter = told.limiter.take().map(after);
                         }
                     }

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::super::spec::ScenarioSpec;
 use crate::cap::Cap;
 use crate::clock::Nanos;
-use crate::schedule::{ClosedModel, Load};
+use crate::schedule::{ClosedModel, Load, Shard};
 use crate::units::Rate;
 
 /// What arrivals do from a moment on that is the same for all workers, and in which they are in good time.
@@ -51,17 +52,25 @@ pub(in crate::engine) struct Steering {
     not_through: AtomicUsize,
     /// Of a closed model: users whom its stages have not sent home for good.
     needed: AtomicU32,
+    /// Whose users there are here.
+    part: Shard,
     /// No iteration is left to start.
     is_exhausted: AtomicBool,
 }
 
 impl Steering {
-    /// Of a scenario on so many workers.
-    pub(in crate::engine) fn new(load: &Load, workers: usize) -> Self {
-        let limiter = match load {
-            Load::Closed(ClosedModel { rate_limit, .. }) => rate_limit.map(Cap::new).map(Arc::new),
+    /// Of a scenario on the workers of this shard, of which there are so many.
+    pub(in crate::engine) fn new(spec: &ScenarioSpec, workers: usize, shard: Shard) -> Self {
+        let part = spec.part(shard).unwrap_or_default();
+        let limiter = match &spec.load {
+            Load::Closed(ClosedModel { rate_limit, .. }) => rate_limit
+                .map(|it| part.rate(it))
+                .map(Cap::new)
+                .map(Arc::new),
             Load::Open(_) => None,
         };
+        let workers = spec.workers(workers, shard);
+        let users = u32::try_from(spec.users(shard)).unwrap_or(u32::MAX);
         let told = Told {
             limiter,
             ..Told::default()
@@ -71,7 +80,8 @@ impl Steering {
             told: Mutex::new(told),
             going_on: AtomicUsize::new(workers),
             not_through: AtomicUsize::new(workers),
-            needed: AtomicU32::new(load.max_users()),
+            needed: AtomicU32::new(users),
+            part,
             is_exhausted: AtomicBool::new(false),
         }
     }
@@ -79,6 +89,11 @@ impl Steering {
     fn lock(&self) -> MutexGuard<'_, Told> {
         // Whoever panicked while holding it has changed it wholly or not at all.
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What of a rate of all users is that of those here.
+    pub(super) fn rate(&self, of_all: Rate) -> Rate {
+        self.part.rate(of_all)
     }
 
     /// How often it was told something.

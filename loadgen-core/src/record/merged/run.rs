@@ -169,6 +169,9 @@ pub struct GeneratorRecord {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WorkerRecord {
+    /// The shard that it is of, where several are merged.
+    #[serde(default)]
+    pub shard: Option<u32>,
     /// Processor time it used over the measured time, 0 to 1; busy polling left out.
     pub cpu_busy: f64,
     /// Processor time that busy polling took while there was nothing to do, over the measured time,

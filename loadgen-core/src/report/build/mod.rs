@@ -11,11 +11,11 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::document::{
-    Delivery, Document, EndedRun, Expectation, Host, Run, Scenario, SchemaVersion, ThresholdResult,
-    new_run_id, round3, round6, timestamp,
+    Delivery, Document, EndedRun, Expectation, Host, Run, Scenario, SchemaVersion, ShardPart,
+    Shards, ThresholdResult, new_run_id, round3, round6, timestamp,
 };
 use super::judge::{judge, judge_tags};
-use super::verdict::verdict_on;
+use super::verdict::{About, verdict_on};
 use crate::condition::Threshold;
 use crate::record::{EarlyEnd, RunRecord};
 use crate::scenario::Plan;
@@ -45,6 +45,10 @@ pub struct Context {
     pub host: Host,
     /// Where figures went while the run was under way.
     pub sinks: Vec<Delivery>,
+    /// Which part of a run it is, where several processes make the load of one together. Nothing is judged of a part.
+    pub shard: Option<ShardPart>,
+    /// Which parts it was merged of.
+    pub shards: Option<Shards>,
 }
 
 impl Context {
@@ -75,6 +79,16 @@ impl Context {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             host: Host::detect(),
             sinks: Vec::new(),
+            shard: None,
+            shards: None,
+        }
+    }
+
+    /// How many cores there are for the load, where it is known.
+    fn cores(&self) -> Option<u64> {
+        match &self.shards {
+            Some(shards) => shards.merged.iter().map(|it| it.host.cores).sum(),
+            None => self.host.cores,
         }
     }
 }
@@ -102,6 +116,12 @@ pub(crate) fn build_so_far(record: &RunRecord, context: Context, from: &[usize])
 
 /// The document, whole, or with the points of each series from a place on.
 fn of(record: &RunRecord, mut context: Context, from: Option<&[usize]>) -> Document {
+    if context.shard.is_some() {
+        // What is asked of the whole says nothing of a part.
+        context.thresholds = vec![Vec::new(); record.scenarios.len()];
+        context.tag_thresholds = Vec::new();
+        context.expected = Vec::new();
+    }
     let by_default = Threshold::default_error_rate();
     let judged: Vec<Vec<ThresholdResult>> = record
         .scenarios
@@ -133,8 +153,14 @@ fn of(record: &RunRecord, mut context: Context, from: Option<&[usize]>) -> Docum
         })
         .collect();
     let secrets = Secrets::mask_in(&mut context.plan);
-    let cores = context.host.cores;
-    let mut verdict = verdict_on(record, &judged, &on_tags, &expected, cores, from.is_some());
+    let about = About {
+        expected: &expected,
+        cores: context.cores(),
+        is_under_way: from.is_some(),
+        shard: context.shard.as_ref(),
+        shards: context.shards.as_ref(),
+    };
+    let mut verdict = verdict_on(record, &judged, &on_tags, &about);
     verdict.warnings.extend(unverified(&context.plan));
     verdict
         .warnings
@@ -153,6 +179,8 @@ fn of(record: &RunRecord, mut context: Context, from: Option<&[usize]>) -> Docum
             generator: run::generator(&record.generator, record.elapsed),
             stopped: record.stopped || record.early_end.is_some(),
             cut_off: record.cut_off,
+            shard: context.shard,
+            shards: context.shards,
             sinks: context.sinks,
         },
         scenarios: record

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::document::{
     Backend, Generator, Grid, Statistics, ThresholdResult, Total, Worker, micros, round6,
 };
-use super::super::worker_load::WorkerLoad;
+use super::super::worker_load::{WorkerLoad, WorkerName};
 use super::per_second;
 use super::scenario::{backends, connections, outcomes, with_samples};
 use crate::clock::{Nanos, nanos};
@@ -16,14 +16,14 @@ use crate::record::{
 };
 
 /// How the generator itself fared.
-pub(super) fn generator(record: &GeneratorRecord, measured: Duration) -> Generator {
+pub(in crate::report) fn generator(record: &GeneratorRecord, measured: Duration) -> Generator {
     let workers = &record.workers;
-    let per_worker: Vec<Worker> = workers
-        .iter()
-        .enumerate()
-        .map(|(index, worker)| {
-            let load = WorkerLoad::of(index, worker);
+    let per_worker: Vec<Worker> = WorkerName::all_of(workers)
+        .zip(workers)
+        .map(|(name, worker)| {
+            let load = WorkerLoad::of(name, worker);
             Worker {
+                shard: worker.shard,
                 cpu_busy: load.busy,
                 cpu_waiting: Some(round6(worker.cpu_waiting)).filter(|it| *it > 0.0),
                 cpu_starved: load.starved,

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::super::document::{Document, Host, Scenario, Status, Verdict};
+use super::super::document::{Document, Host, Scenario, ShardPart, Shards, Status, Verdict};
 use super::{CompareError, CompareOptions, plan};
 use crate::record::outlasts_warm_up;
 use crate::units::human::counted;
@@ -45,10 +45,32 @@ pub(super) struct Traits<'a> {
     /// What it is called.
     pub(super) source: &'a str,
     pub(super) plan: &'a Value,
+    pub(super) parts: Parts<'a>,
     pub(super) host: &'a Host,
     /// Who answered; none of a run that is still to come.
     pub(super) scenarios: &'a [Scenario],
     pub(super) verdict: Option<&'a Verdict>,
+}
+
+/// Whether it is a part of a run, or was merged of several.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Parts<'a> {
+    pub(super) shard: Option<&'a ShardPart>,
+    pub(super) shards: Option<&'a Shards>,
+}
+
+impl Parts<'_> {
+    /// Which part of a load it is: one of another makes another load.
+    fn load(&self) -> String {
+        let shard = self.shard.map(|it| format!("{} of {}", it.index, it.count));
+        shard.unwrap_or_else(|| NOTHING.to_owned())
+    }
+
+    /// How many machines made it.
+    fn machines(&self) -> String {
+        let shards = self.shards.map(|it| it.merged.len().to_string());
+        shards.unwrap_or_else(|| NOTHING.to_owned())
+    }
 }
 
 impl<'a> Traits<'a> {
@@ -57,6 +79,10 @@ impl<'a> Traits<'a> {
         Self {
             source,
             plan: &document.run.plan,
+            parts: Parts {
+                shard: document.run.shard.as_ref(),
+                shards: document.run.shards.as_ref(),
+            },
             host: &document.run.host,
             scenarios: &document.scenarios,
             verdict: Some(&document.verdict),
@@ -78,6 +104,17 @@ pub(super) fn refuse(
     }
 }
 
+/// All places where the plans of two runs differ, in words, and be it in what changes nothing of the load. The ports of
+/// embedded backends are none.
+pub(super) fn plan_differences(a: (&str, &Document), b: (&str, &Document)) -> Vec<String> {
+    let [first, other] = [a, b].map(|(source, document)| Traits::of(source, document));
+    let mut found = Vec::new();
+    for difference in plan::all_differences(&first, &other) {
+        note(&mut found, difference, &first, &other);
+    }
+    found.into_iter().map(|(_, text)| text).collect()
+}
+
 /// All reasons not to compare these runs, each with what it is about.
 fn differences(runs: &[Traits<'_>]) -> Vec<(Unlike, String)> {
     let mut found = Vec::new();
@@ -87,10 +124,14 @@ fn differences(runs: &[Traits<'_>]) -> Vec<(Unlike, String)> {
     let mut plans: Vec<(String, String)> = Vec::new();
     let mut hosts: Vec<(String, String)> = Vec::new();
     for other in others {
-        for difference in plan::differences(first, other) {
+        let parts = [first, other].map(|it| it.parts);
+        let shard = differing("shard", parts.map(|it| it.load()));
+        for difference in plan::differences(first, other).into_iter().chain(shard) {
             note(&mut plans, difference, first, other);
         }
-        for difference in host_differences(first.host, other.host) {
+        let shards = differing("shards", parts.map(|it| it.machines()));
+        let differences = host_differences(first.host, other.host);
+        for difference in differences.into_iter().chain(shards) {
             note(&mut hosts, difference, first, other);
         }
     }
@@ -147,6 +188,14 @@ fn differences(runs: &[Traits<'_>]) -> Vec<(Unlike, String)> {
 pub(super) struct Difference {
     pub(super) path: String,
     pub(super) values: [String; 2],
+}
+
+/// A place with these values, where they differ.
+fn differing(path: &str, values: [String; 2]) -> Option<Difference> {
+    (values[0] != values[1]).then(|| Difference {
+        path: path.to_owned(),
+        values,
+    })
 }
 
 /// Notes a difference, unless the same place was noted of runs before.
@@ -347,6 +396,19 @@ mod tests {
             told(&json!([switch("a", false), switch("b", true)])),
             [expected]
         );
+    }
+
+    /// A part is no smaller load of the same plan, and several machines are another one.
+    #[test]
+    fn parts_and_what_was_merged_are_told_apart() {
+        let part = json!({"index": 1, "count": 4, "seed": 0, "slices": []});
+        let expected = "`shard` is not there in a.json and 1 of 4 in b.json".to_owned();
+        let told = said(|it| it["run"]["shard"] = part);
+        assert_eq!(told, [(Unlike::Plan, expected)]);
+        let merged = json!({"count": 4, "seed": 0, "missing_share": 1.0, "merged": []});
+        let expected = "`shards` is not there in a.json and 0 in b.json".to_owned();
+        let told = said(|it| it["run"]["shards"] = merged);
+        assert_eq!(told, [(Unlike::Machine, expected)]);
     }
 
     #[test]

@@ -39,6 +39,11 @@ pub use plan::ScenarioPlan;
 pub use planned::{PlannedRuns, check};
 pub use spread::{FigureSpread, ScenarioSpread, Spread};
 
+/// All places where the plans of two runs differ, in words: of which plan a run is, and not what load that makes.
+pub(crate) fn plan_differences(a: (&str, &Document), b: (&str, &Document)) -> Vec<String> {
+    alike::plan_differences(a, b)
+}
+
 /// The most runs of a group.
 const MOST_RUNS: usize = 1_000;
 

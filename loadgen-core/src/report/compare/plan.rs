@@ -47,6 +47,7 @@ impl ScenarioPlan {
     pub fn differs_from(&self, other: &Self) -> bool {
         let mut walk = Walk {
             ports_may_differ: self.may_be_embedded && other.may_be_embedded,
+            without: &WITHOUT_EFFECT,
             found: Vec::new(),
         };
         walk.fields("", &self.plan, &other.plan);
@@ -85,6 +86,7 @@ fn may_be_embedded(scenario: &Scenario) -> bool {
 pub(super) fn differences(a: &Traits<'_>, b: &Traits<'_>) -> Vec<Difference> {
     let mut walk = Walk {
         ports_may_differ: false,
+        without: &WITHOUT_EFFECT,
         found: Vec::new(),
     };
     walk.plans(a, b);
@@ -105,8 +107,21 @@ pub(super) fn differences(a: &Traits<'_>, b: &Traits<'_>) -> Vec<Difference> {
     walk.found
 }
 
+/// All places where the plans of two runs differ, those that change nothing of the load as well.
+pub(super) fn all_differences(a: &Traits<'_>, b: &Traits<'_>) -> Vec<Difference> {
+    let mut walk = Walk {
+        ports_may_differ: false,
+        without: &[],
+        found: Vec::new(),
+    };
+    walk.plans(a, b);
+    walk.found
+}
+
 /// Two plans, side by side.
 struct Walk {
+    /// Fields that are passed over.
+    without: &'static [&'static str],
     /// Whether the ports of this machine's own addresses are no difference.
     ports_may_differ: bool,
     found: Vec<Difference>,
@@ -122,7 +137,7 @@ impl Walk {
             let mut scenarios = of_a.iter().chain(of_b);
             scenarios.all(|it| may_be_embedded(it) || !is_of(planned, it))
         };
-        for (key, parts) in both(a.plan, b.plan) {
+        for (key, parts) in both(a.plan, b.plan, self.without) {
             let [Some(Value::Array(a)), Some(Value::Array(b))] = parts else {
                 self.values(key, parts[0], parts[1]);
                 continue;
@@ -142,12 +157,12 @@ impl Walk {
         }
     }
 
-    /// All fields that the load depends on.
+    /// All fields of a scenario.
     fn fields(&mut self, path: &str, a: &Value, b: &Value) {
         if !a.is_object() || !b.is_object() {
             return self.values(path, Some(a), Some(b));
         }
-        for (key, [a, b]) in both(a, b) {
+        for (key, [a, b]) in both(a, b, self.without) {
             self.values(&joined(path, key), a, b);
         }
     }
@@ -194,12 +209,16 @@ impl Walk {
     }
 }
 
-/// The fields of both that the load depends on, by their names.
-fn both<'a>(a: &'a Value, b: &'a Value) -> impl Iterator<Item = (&'a str, [Option<&'a Value>; 2])> {
+/// The fields of both but for these, by their names.
+fn both<'a>(
+    a: &'a Value,
+    b: &'a Value,
+    without: &'static [&'static str],
+) -> impl Iterator<Item = (&'a str, [Option<&'a Value>; 2])> {
     let keys = |it: &'a Value| it.as_object().into_iter().flat_map(|it| it.keys());
     let others = keys(b).filter(|key| a.get(key.as_str()).is_none());
     let keys = keys(a).chain(others).map(String::as_str);
-    keys.filter(|key| !WITHOUT_EFFECT.contains(key))
+    keys.filter(|key| !without.contains(key))
         .map(|key| (key, [a.get(key), b.get(key)]))
 }
 

@@ -1,7 +1,7 @@
 //! What can be told of a comparison before the new runs are carried out.
 
 use super::super::Context;
-use super::alike::{self, Traits};
+use super::alike::{self, Parts, Traits};
 use super::{Common, CompareError, CompareOptions, Group, NamedRun, limit, named};
 use crate::record::Names;
 use crate::secrets::Secrets;
@@ -37,6 +37,10 @@ pub fn check(
     let to_come = Traits {
         source: planned.source,
         plan: &plan,
+        parts: Parts {
+            shard: planned.context.shard.as_ref(),
+            shards: planned.context.shards.as_ref(),
+        },
         host: &planned.context.host,
         scenarios: &[],
         verdict: None,

@@ -6,16 +6,19 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What stands for systems and architectures of several kinds.
+const MIXED: &str = "mixed";
+
 /// The machine that made the load.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Host {
-    /// Operating system: `linux`, `macos`, ….
+    /// Operating system: `linux`, `macos`, …; `mixed` where machines with several made the load together.
     pub os: String,
     /// Release of its kernel, where it tells.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kernel: Option<String>,
-    /// Processor architecture: `x86_64`, `aarch64`, ….
+    /// Processor architecture: `x86_64`, `aarch64`, …; `mixed` like `os`.
     pub arch: String,
     /// What its processor calls itself, where the system tells: `AMD EPYC 7763 64-Core Processor`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -32,6 +35,29 @@ pub struct Host {
 }
 
 impl Host {
+    /// What several machines have in common: what differs is left out, and is nothing where it cannot be.
+    #[must_use]
+    pub(crate) fn common<'a>(hosts: impl Iterator<Item = &'a Self>) -> Self {
+        let mut hosts = hosts.cloned();
+        let first = hosts.next().unwrap_or_default();
+        fn same<T: PartialEq>(one: Option<T>, other: Option<&T>) -> Option<T> {
+            one.filter(|it| Some(it) == other)
+        }
+        let or_mixed = |one: String, other: String| match one == other {
+            true => one,
+            false => MIXED.to_owned(),
+        };
+        hosts.fold(first, |common, it| Self {
+            os: or_mixed(common.os, it.os),
+            kernel: same(common.kernel, it.kernel.as_ref()),
+            arch: or_mixed(common.arch, it.arch),
+            cpu: same(common.cpu, it.cpu.as_ref()),
+            cores: same(common.cores, it.cores.as_ref()),
+            memory_bytes: same(common.memory_bytes, it.memory_bytes.as_ref()),
+            hostname: same(common.hostname, it.hostname.as_ref()),
+        })
+    }
+
     /// The machine this runs on.
     #[must_use]
     pub fn detect() -> Self {
@@ -146,6 +172,25 @@ mod tests {
         assert!(one.starts_with("20260202T024000Z-"), "{one}");
         assert_eq!(one.len(), "20260202T024000Z-7f3a9c".len());
         assert_ne!(one, other);
+    }
+
+    #[test]
+    fn machines_have_in_common_what_is_the_same() {
+        let machine = |name: &str, arch: &str| Host {
+            os: "linux".to_owned(),
+            arch: arch.to_owned(),
+            cores: Some(4),
+            hostname: Some(name.to_owned()),
+            ..Host::default()
+        };
+        let common = Host::common([machine("a", "x86_64"), machine("b", "x86_64")].iter());
+        let expected = Host {
+            hostname: None,
+            ..machine("", "x86_64")
+        };
+        assert_eq!(common, expected);
+        let common = Host::common([machine("a", "x86_64"), machine("a", "aarch64")].iter());
+        assert_eq!(common, machine("a", "mixed"));
     }
 
     #[test]

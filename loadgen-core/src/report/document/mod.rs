@@ -16,6 +16,7 @@ mod retries;
 mod rounding;
 mod scenario;
 mod schema;
+mod shard;
 mod standing;
 mod statistics;
 mod stickiness;
@@ -43,6 +44,7 @@ pub use scenario::{
 };
 pub(super) use schema::of as schema_of;
 pub use schema::schema;
+pub use shard::{MergedShard, ShardPart, Shards};
 pub use standing::{Stands, StandsBy};
 pub use statistics::Statistics;
 pub use stickiness::{Cause, History, Move, Stay, Stickiness, StickyBy};
@@ -136,6 +138,14 @@ pub struct Run {
     /// was recorded up to the journal's last entry, and so is `duration_s`. Left out of any other.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cut_off: bool,
+    /// Which part of a run this is of, where several processes make the load of one together; left out of a whole
+    /// run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardPart>,
+    /// Which shards this is of, where it was merged of several; left out of any other. `host` then has what all their
+    /// machines have in common, and `started_at` is of the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<Shards>,
     /// Where figures went while the run was under way, and what is known of how they got there; left out
     /// where none went anywhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -173,6 +183,10 @@ pub struct Generator {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Worker {
+    /// The shard that it is of, in a document that was merged of several; its number there is its place among the
+    /// workers of that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<u32>,
     /// Processor time it used over the measured time, 0 to 1; busy polling left out.
     #[schemars(range(min = 0, max = 1))]
     pub cpu_busy: f64,

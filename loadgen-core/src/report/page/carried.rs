@@ -51,7 +51,12 @@ pub(super) struct Carried {
 impl Carried {
     pub(super) fn of(document: &Document) -> Self {
         // Fails only for maps whose keys are not text.
-        Self::fitting(serde_json::to_value(document).unwrap_or_default())
+        let mut json = serde_json::to_value(document).unwrap_or_default();
+        // Nobody looks at a shard's record, and it is as large as all the rest.
+        if let Some(shard) = json["run"]["shard"].as_object_mut() {
+            shard.remove("record");
+        }
+        Self::fitting(json)
     }
 
     /// As much of a document as a page can carry.

@@ -17,9 +17,11 @@ fn when(condition: &ThresholdResult) -> String {
     window.unwrap_or_default()
 }
 
+/// `lacks_parts` says that there was load that is in no figure.
 pub(super) fn judge(
     scenario: &Titled<'_>,
     conditions: &[ThresholdResult],
+    lacks_parts: bool,
     findings: &mut Findings,
 ) {
     let name = &scenario.title;
@@ -31,7 +33,7 @@ pub(super) fn judge(
     }
     let of = format!("`{name}`: ");
     for condition in conditions.iter().filter(|condition| !condition.pass) {
-        judge_one(&of, scenario, condition, findings);
+        judge_one(&of, (scenario, lacks_parts), condition, findings);
     }
 }
 
@@ -39,6 +41,7 @@ pub(super) fn judge(
 pub(super) fn judge_tags(
     record: &RunRecord,
     conditions: &[ThresholdResult],
+    lacks_parts: bool,
     findings: &mut Findings,
 ) {
     for condition in conditions.iter().filter(|condition| !condition.pass) {
@@ -46,7 +49,8 @@ pub(super) fn judge_tags(
         let tag = parsed.as_ref().and_then(Threshold::tag);
         if let Some(tag) = tag.and_then(|tag| record.tag(tag)) {
             // The condition itself says whose it is.
-            judge_one("", &record.merged(tag), condition, findings);
+            let record = record.merged(tag);
+            judge_one("", (&record, lacks_parts), condition, findings);
         }
     }
 }
@@ -54,7 +58,7 @@ pub(super) fn judge_tags(
 /// A condition that does not hold; `of` says whose it is.
 fn judge_one(
     of: &str,
-    record: &ScenarioRecord,
+    (record, lacks_parts): (&ScenarioRecord, bool),
     condition: &ThresholdResult,
     findings: &mut Findings,
 ) {
@@ -94,7 +98,12 @@ fn judge_one(
     };
     // An expression of somebody's own is about the service.
     let parsed: Option<Threshold> = expression.parse().ok();
-    let blame = parsed.map_or(Blame::Service, |condition| blame(&condition, record));
+    let blame = match parsed {
+        // The part that is missing may be what there is too little of.
+        Some(condition) if lacks_parts && condition.is_of_all() => Blame::Both,
+        Some(condition) => blame(&condition, record),
+        None => Blame::Service,
+    };
     match blame {
         Blame::Generator {
             without: Some(without),

@@ -2,6 +2,7 @@
 //! spare.
 
 use super::super::phrase::span;
+use super::super::worker_load::WorkerName;
 use super::pressure::Pressure;
 use super::{Findings, Titled, arrivals, title};
 use crate::clock::nanos;
@@ -12,8 +13,9 @@ use crate::units::human::{count, counted};
 /// to the figures.
 const LONGEST_STALL_NS: u64 = 100_000_000;
 
-/// What concerns all scenarios: panics, stalls, an early stop.
-pub(super) fn judge(record: &RunRecord, findings: &mut Findings) {
+/// What concerns all scenarios: panics, stalls, an early stop. Of a run that is merged, which parts were stopped or cut off is
+/// told elsewhere.
+pub(super) fn judge(record: &RunRecord, is_merged: bool, findings: &mut Findings) {
     if let Some(message) = &record.panic {
         findings.broken.push(format!(
             "a workload panicked and the run ended early: {message}"
@@ -30,26 +32,24 @@ pub(super) fn judge(record: &RunRecord, findings: &mut Findings) {
             counted(overrun.workers, "worker"),
         ));
     }
-    let stalled = record
-        .generator
-        .workers
-        .iter()
-        .enumerate()
+    let workers = &record.generator.workers;
+    let stalled = WorkerName::all_of(workers)
+        .zip(workers)
         .max_by_key(|(_, worker)| worker.longest_stall);
-    if let Some((index, worker)) = stalled {
+    if let Some((name, worker)) = stalled {
         let stall_ns = nanos(worker.longest_stall);
         if stall_ns > LONGEST_STALL_NS {
             findings.invalid(
                 1.0,
                 format!(
-                    "worker {index} stood still for {} (at most {} may)",
+                    "{name} stood still for {} (at most {} may)",
                     span(stall_ns),
                     span(LONGEST_STALL_NS),
                 ),
             );
         }
     }
-    if record.cut_off {
+    if record.cut_off && !is_merged {
         findings.incomplete(format!(
             "the run was cut off: it was killed, or has not come to its end yet, and this is what its journal has \
              of the first {}",
@@ -67,7 +67,7 @@ pub(super) fn judge(record: &RunRecord, findings: &mut Findings) {
             record.generator.pacing,
         ));
     }
-    if record.stopped {
+    if record.stopped && !is_merged {
         findings.warnings.push(format!(
             "stopped early: figures and conditions are of {} only",
             span(nanos(record.elapsed)),

@@ -16,12 +16,13 @@ mod generator;
 mod pinned;
 mod pressure;
 mod service;
+mod shards;
 mod throttling;
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
 
-use super::document::{Expectation, Status, ThresholdResult, Verdict};
+use super::document::{Expectation, ShardPart, Shards, Status, ThresholdResult, Verdict};
 use super::phrase::span;
 use super::worker_load::{Surroundings, WorkerLoad};
 use crate::record::{RunRecord, ScenarioRecord};
@@ -41,18 +42,43 @@ pub fn verdict(
     thresholds: &[Vec<ThresholdResult>],
     on_tags: &[ThresholdResult],
 ) -> Verdict {
-    verdict_on(record, thresholds, on_tags, &[], None, false)
+    verdict_on(record, thresholds, on_tags, &About::default())
 }
 
-/// The same with what was expected of balancers, and advice that fits a machine of so many cores. The books of a run
-/// that is under way are not closed.
+/// What a verdict takes into account beside the record and its conditions.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct About<'a> {
+    /// What was expected of balancers.
+    pub(super) expected: &'a [Vec<Expectation>],
+    /// Advice is to fit a machine of so many cores.
+    pub(super) cores: Option<u64>,
+    /// The books of a run that is under way are not closed.
+    pub(super) is_under_way: bool,
+    /// The part of a run that it is of.
+    pub(super) shard: Option<&'a ShardPart>,
+    /// The parts that it was merged of.
+    pub(super) shards: Option<&'a Shards>,
+}
+
+impl About<'_> {
+    /// Whether there was load that is in no figure.
+    fn lacks_parts(&self) -> bool {
+        self.shards.is_some_and(|it| it.missing_share > 0.0)
+    }
+
+    /// Whether of some parts only the beginning is known.
+    fn some_were_cut_off(&self) -> bool {
+        let shards = self.shards.iter().flat_map(|it| &it.merged);
+        shards.into_iter().any(|it| it.cut_off)
+    }
+}
+
+/// The same with all that is known about the run.
 pub(super) fn verdict_on(
     record: &RunRecord,
     thresholds: &[Vec<ThresholdResult>],
     on_tags: &[ThresholdResult],
-    expected: &[Vec<Expectation>],
-    cores: Option<u64>,
-    is_under_way: bool,
+    about: &About<'_>,
 ) -> Verdict {
     let workers = &record.generator.workers;
     let generator = Pressure {
@@ -60,12 +86,15 @@ pub(super) fn verdict_on(
         around: Surroundings {
             measured: record.elapsed,
             workers: workers.len(),
-            cores,
+            cores: about.cores,
         },
     };
     let chosen = Chosen::of(&record.generator);
     let mut findings = Findings::default();
-    generator::judge(record, &mut findings);
+    generator::judge(record, about.shards.is_some(), &mut findings);
+    if let Some(shards) = about.shards {
+        shards::judge(shards, &mut findings);
+    }
     if let Some(reason) = throttling::reason(record) {
         findings.invalid(1.0, reason);
     }
@@ -75,24 +104,27 @@ pub(super) fn verdict_on(
             record: scenario,
         };
         let conditions = thresholds.get(index).map_or(&[][..], Vec::as_slice);
-        if !is_under_way {
+        if !about.is_under_way {
             generator::judge_books(scenario, &mut findings);
         }
         delay::judge(scenario, chosen, &mut findings);
         if scenario.open {
-            let has_come_so_far = record.cut_off || is_under_way;
+            let has_come_so_far = record.cut_off || about.is_under_way || about.some_were_cut_off();
             arrivals::judge(scenario, &generator, has_come_so_far, &mut findings);
         }
         service::judge(scenario, conditions, &mut findings);
         files::judge(scenario, &mut findings);
         events::judge(scenario, &mut findings);
-        conditions::judge(scenario, conditions, &mut findings);
-        let expectations = expected.get(index).map_or(&[][..], Vec::as_slice);
+        if !about.shard.is_some_and(|it| it.is_idle_in(index)) {
+            let lacks_parts = about.lacks_parts();
+            conditions::judge(scenario, conditions, lacks_parts, &mut findings);
+        }
+        let expectations = about.expected.get(index).map_or(&[][..], Vec::as_slice);
         balance::judge(scenario, expectations, &mut findings);
         pinned::judge(scenario, conditions, expectations, &mut findings);
     }
     by_hand::judge(record, &mut findings);
-    conditions::judge_tags(record, on_tags, &mut findings);
+    conditions::judge_tags(record, on_tags, about.lacks_parts(), &mut findings);
     generator::judge_saturation(record, &generator, &mut findings);
     if record.scenarios.is_empty() {
         findings

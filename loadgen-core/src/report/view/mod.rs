@@ -21,6 +21,7 @@ mod overview;
 mod page;
 mod peers;
 mod scenario;
+mod shards;
 mod times;
 
 #[cfg(test)]
@@ -372,6 +373,7 @@ impl View {
                 .and_then(|_| by_hand::pauses_of_each(scenarios))
                 .into_iter()
                 .chain(by_hand::list(document))
+                .chain(shards::fact(document))
                 .chain([generator::fact(document)])
                 .collect(),
             overview,

@@ -9,6 +9,7 @@ mod guests;
 mod lists;
 mod one_step;
 mod overrides;
+mod part;
 mod parts;
 pub(in crate::scenario) mod print;
 mod steps;

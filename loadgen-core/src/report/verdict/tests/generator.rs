@@ -177,7 +177,15 @@ fn a_missed_rate_without_late_starts_in_words() {
         drop_arrivals(record, 3_000);
         busy(record, 0.97, 0.0);
     });
-    let verdict = verdict_on(&record, &[], &[], &[], Some(2), false);
+    let verdict = verdict_on(
+        &record,
+        &[],
+        &[],
+        &About {
+            cores: Some(2),
+            ..About::default()
+        },
+    );
     insta::assert_snapshot!(verdict.reasons.join("\n"), @"`greet`: 7,000 of 10,000 arrivals (70%) started within the plan's time (at least 99% should), while a worker had no time to spare");
     assert!(
         verdict.warnings[0].ends_with(DOCTOR),

@@ -1,7 +1,9 @@
 //! The generator and its machine, and the plan that was run.
 
+use std::collections::BTreeMap;
+
 use super::super::super::document::{Document, SinkKind};
-use super::super::{Fact, generator as generator_in_short, overview};
+use super::super::{Fact, generator as generator_in_short, overview, shards};
 use super::{Block, Cell, Column, Grid, Section, times};
 use crate::units::human;
 
@@ -19,6 +21,7 @@ pub(super) fn generator(document: &Document) -> Vec<Section> {
         )
     });
     let facts = [
+        shards::fact(document),
         Some(generator_in_short::fact(document)),
         Some(Fact::new("pacing", &*generator.pacing)),
         throttled,
@@ -37,7 +40,14 @@ pub(super) fn generator(document: &Document) -> Vec<Section> {
         "worker",
         &headings,
     );
-    for (number, worker) in generator.per_worker.iter().enumerate() {
+    let mut numbers: BTreeMap<Option<u32>, u64> = BTreeMap::new();
+    for worker in &generator.per_worker {
+        let number = numbers.entry(worker.shard).or_default();
+        let label = match worker.shard {
+            Some(shard) => format!("{number} of shard {shard}"),
+            None => number.to_string(),
+        };
+        *number += 1;
         let saved = worker.grid.and_then(|it| it.cpu_saved);
         let cells = [
             Cell::of(human::percent(worker.cpu_busy)).with_bar(worker.cpu_busy),
@@ -48,15 +58,52 @@ pub(super) fn generator(document: &Document) -> Vec<Section> {
             Cell::or_nothing(worker.grid.map(|it| human::percent(it.share))),
             Cell::or_nothing(saved.map(human::percent)),
         ];
-        grid.row(number.to_string(), cells);
+        grid.row(label, cells);
     }
     let blocks = [
         Block::facts(facts.into_iter().flatten()),
+        merged(document),
         grid.without_empty_columns().block(),
         lateness(document),
         sinks(document),
     ];
     vec![Section::new("", blocks.into_iter().flatten().collect())]
+}
+
+/// Each of the shards that the run was merged of.
+fn merged(document: &Document) -> Option<Block> {
+    let columns = [
+        ("machine", Column::Text),
+        ("began", Column::Text),
+        ("took", Column::Figure),
+        ("load", Column::Text),
+        ("busiest worker", Column::Figure),
+        ("longest stall", Column::Figure),
+        ("throttled", Column::Figure),
+    ];
+    let caption = "Shards: each one's part of the load, and how its generator fared";
+    let mut grid = Grid::new(caption, "shard", &columns);
+    let shards = document.run.shards.as_ref();
+    for shard in shards.into_iter().flat_map(|it| &it.merged) {
+        let state = match (shard.cut_off, shard.stopped) {
+            (true, _) => ", cut off",
+            (false, true) => ", stopped",
+            (false, false) => "",
+        };
+        let load: Vec<String> = shard.slices.iter().map(shards::planned).collect();
+        let throttled = shard.generator.throttled_share;
+        let cells = [
+            Cell::of(shard.host.hostname.as_deref().unwrap_or_default()),
+            Cell::of(&*shard.started_at),
+            Cell::of(human::micros(shard.duration_s.max(0.0) * 1e6)),
+            Cell::of(load.join(", ") + state),
+            Cell::of(human::percent(shard.generator.cpu_busy)),
+            Cell::time(shards::longest_stall_us(shard)),
+            Cell::or_nothing(throttled.filter(|it| *it > 0.0).map(human::percent)),
+        ];
+        grid.row(shard.index.to_string(), cells);
+    }
+    grid.without_empty_columns().block()
 }
 
 /// What of the times is the generator's own doing.

@@ -1,0 +1,63 @@
+//! `loadgen merge`.
+
+use std::path::{Path, PathBuf};
+
+use loadgen_core::merge::Merge;
+use loadgen_core::report::Document;
+
+use super::exit::Exit;
+use super::run::meaning;
+use crate::args::MergeArgs;
+use crate::comparing::{self, Stored};
+use crate::error::Error;
+use crate::output::{self, Pending, Shown};
+use crate::results::{self, ResultError};
+use crate::settings::refuse_same_output;
+use crate::suite;
+
+/// Makes the results of shards into that of their run, and judges it.
+///
+/// # Errors
+/// When there are none, they do not belong together, or there is nowhere to put what came of it.
+pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
+    refuse_same_output(&args.outputs)?;
+    let outputs = args.outputs.iter().map(Pending::open);
+    let outputs: Vec<Pending> = outputs
+        .collect::<Result<_, _>>()
+        .map_err(ResultError::Output)?;
+    let document = merged(&args.results)?;
+    let written = output::write(outputs, &document).map_err(ResultError::Write);
+    Shown::with(args.json, args.quiet).print(&document)?;
+    if !args.quiet {
+        output::warn_beside(args.json, &document);
+    }
+    written?;
+    let stopped = document.run.stopped;
+    Ok(meaning(&document, stopped, args.strict, args.quiet))
+}
+
+/// One result after another: all of them may take more memory than there is.
+fn merged(paths: &[PathBuf]) -> Result<Document, Error> {
+    let mut merge = Merge::default();
+    for path in paths {
+        if path.is_dir() && !holds_journals(path) {
+            let files = comparing::results_in(path)?.into_iter();
+            // A page of a shard is the same once more, without what is merged.
+            let is_document = |it: &PathBuf| it.extension().is_some_and(|it| it == "json");
+            for file in files.filter(is_document) {
+                if let Some(Stored { source, document }) = comparing::stored_in_folder(&file)? {
+                    merge.add(&source, &document)?;
+                }
+            }
+        } else {
+            merge.add(&suite::name(path), &results::load(path)?)?;
+        }
+    }
+    Ok(merge.finish()?)
+}
+
+/// Whether a folder is that of a journal, and not of results.
+fn holds_journals(folder: &Path) -> bool {
+    let found = loadgen_core::journal::find(folder);
+    found.is_ok_and(|it| !it.is_empty())
+}

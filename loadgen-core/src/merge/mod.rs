@@ -1,0 +1,226 @@
+//! From the result documents of shards to the one of their run.
+//!
+//! A shard's document has the record of what it measured in it. [`Merge`] adds the records, exactly, and makes the
+//! document of the whole as the run of one process would have: figures, conditions, expectations and the verdict are
+//! the same code's. Owns which documents belong together, and what share of a run is missing. Reads no files.
+
+mod error;
+mod missing;
+#[cfg(test)]
+mod tests;
+
+use self::missing::Done;
+use crate::journal::unpack;
+use crate::record::RunRecord;
+use crate::report::{
+    self, Context, Document, Host, MergedShard, ShardPart, Shards, compare, new_run_id,
+};
+
+pub use self::error::MergeError;
+
+/// Documents of shards, being made into that of their run.
+///
+/// ```
+/// use loadgen_core::merge::Merge;
+/// use loadgen_core::report::Document;
+///
+/// fn whole(shards: &[(&str, Document)]) -> Result<Document, Box<dyn std::error::Error>> {
+///     let mut merge = Merge::default();
+///     for (source, document) in shards {
+///         merge.add(source, document)?;
+///     }
+///     Ok(merge.finish()?)
+/// }
+/// ```
+#[derive(Debug, Default)]
+pub struct Merge {
+    first: Option<First>,
+    entered: Vec<Entered>,
+}
+
+/// What all others are held against, and added to.
+#[derive(Debug)]
+struct First {
+    source: String,
+    document: Document,
+    context: Context,
+    record: RunRecord,
+}
+
+/// A shard whose record was added.
+#[derive(Debug)]
+struct Entered {
+    source: String,
+    shard: MergedShard,
+    done: Done,
+}
+
+impl Merge {
+    /// Adds a shard's document; `source` is what it is called in messages, such as its file. Of what differs between
+    /// processes and can be one only, such as an example of a failure, the first one's counts.
+    ///
+    /// # Errors
+    /// [`MergeError`] where it is no shard's, or not of the same run, or of one that was added already; nothing is
+    /// added then.
+    pub fn add(&mut self, source: &str, document: &Document) -> Result<(), MergeError> {
+        let (part, text) = part_of(source, document)?;
+        if let Some(first) = &self.first {
+            let differences = differences(first, source, document, part);
+            if !differences.is_empty() {
+                return Err(MergeError::Unlike {
+                    first: first.source.clone(),
+                    second: source.to_owned(),
+                    differences,
+                });
+            }
+        }
+        let mut same = self.entered.iter();
+        if let Some(same) = same.find(|it| it.shard.index == part.index) {
+            return Err(MergeError::Twice {
+                first: same.source.clone(),
+                second: source.to_owned(),
+                index: part.index,
+                count: part.count,
+            });
+        }
+        let (mut record, context) =
+            unpack(text).map_err(|why| MergeError::not_packed(source, why))?;
+        let index = u32::try_from(part.index).ok();
+        let workers = record.generator.workers.iter_mut();
+        workers.for_each(|it| it.shard = index);
+        let done = Done::of(&record);
+        let run = &document.run;
+        let shard = MergedShard {
+            index: part.index,
+            id: run.id.clone(),
+            started_at: run.started_at.clone(),
+            duration_s: run.duration_s,
+            stopped: run.stopped,
+            cut_off: run.cut_off,
+            host: run.host.clone(),
+            slices: part.slices.clone(),
+            generator: run.generator.clone(),
+        };
+        match &mut self.first {
+            Some(first) => first
+                .record
+                .merge(&record)
+                .map_err(|why| MergeError::Records {
+                    first: first.source.clone(),
+                    second: source.to_owned(),
+                    why,
+                })?,
+            None => {
+                self.first = Some(First {
+                    source: source.to_owned(),
+                    document: without_figures(document),
+                    context,
+                    record,
+                });
+            }
+        }
+        self.entered.push(Entered {
+            source: source.to_owned(),
+            shard,
+            done,
+        });
+        Ok(())
+    }
+
+    /// The document of the run. Where shards are missing or were cut off its verdict says so: the figures are of what
+    /// there is.
+    ///
+    /// # Errors
+    /// [`MergeError::Nothing`] where no document was added.
+    pub fn finish(self) -> Result<Document, MergeError> {
+        let Some(First {
+            mut record,
+            mut context,
+            ..
+        }) = self.first
+        else {
+            return Err(MergeError::Nothing);
+        };
+        let part = context.shard.take();
+        let (count, seed) = part.map_or((1, 0), |it| (it.count, it.seed));
+        let mut entered = self.entered;
+        entered.sort_by_key(|it| it.shard.index);
+        let is_here = |index: &u64| entered.iter().any(|it| it.shard.index == *index);
+        let missing: Vec<u64> = (0..count).filter(|it| !is_here(it)).collect();
+        let missing_share = missing::share(entered.iter().map(|it| (&it.shard, &it.done)), count);
+        record.generator.workers.sort_by_key(|it| it.shard);
+        // What befell some of them is told of these.
+        record.stopped = entered.iter().all(|it| it.shard.stopped);
+        record.cut_off = entered.iter().all(|it| it.shard.cut_off);
+        context.run_id = new_run_id(record.started_at);
+        context.host = Host::common(entered.iter().map(|it| &it.shard.host));
+        context.shards = Some(Shards {
+            count,
+            seed,
+            missing,
+            missing_share,
+            merged: entered.into_iter().map(|it| it.shard).collect(),
+        });
+        Ok(report::build(&record, context))
+    }
+}
+
+/// What a document says of the part that it is of, and the record in it.
+fn part_of<'a>(
+    source: &str,
+    document: &'a Document,
+) -> Result<(&'a ShardPart, &'a str), MergeError> {
+    let run = &document.run;
+    let of = || source.to_owned();
+    match (&run.shard, &run.shards) {
+        (Some(part), _) => match &part.record {
+            Some(record) => Ok((part, record)),
+            None => Err(MergeError::WithoutRecord { of: of() }),
+        },
+        (None, Some(shards)) => Err(MergeError::Merged {
+            of: of(),
+            count: shards.merged.len(),
+        }),
+        (None, None) => Err(MergeError::NoShard { of: of() }),
+    }
+}
+
+/// In what two documents are not of one run, each with the values of both.
+fn differences(first: &First, source: &str, document: &Document, part: &ShardPart) -> Vec<String> {
+    let of_first = first.document.run.shard.as_ref();
+    let values = |it: Option<&ShardPart>, version: &str| {
+        let number = |of: fn(&ShardPart) -> u64| it.map(of).map(|it| it.to_string());
+        [
+            ("run.version", Some(version.to_owned())),
+            ("run.shard.count", number(|it| it.count)),
+            ("run.shard.seed", number(|it| it.seed)),
+        ]
+    };
+    let those = values(of_first, &first.document.run.version);
+    let these = values(Some(part), &document.run.version);
+    let differing = those.into_iter().zip(these).filter(|(a, b)| a.1 != b.1);
+    let mut found: Vec<String> = differing
+        .map(|((field, a), (_, b))| {
+            let [a, b] = [a, b].map(Option::unwrap_or_default);
+            format!("`{field}` is {a} in {} and {b} in {source}", first.source)
+        })
+        .collect();
+    found.extend(compare::plan_differences(
+        (&first.source, &first.document),
+        (source, document),
+    ));
+    found
+}
+
+/// As much of a document as others are held against.
+fn without_figures(document: &Document) -> Document {
+    let mut document = document.clone();
+    if let Some(part) = &mut document.run.shard {
+        part.record = None;
+    }
+    for scenario in &mut document.scenarios {
+        scenario.series = Vec::new();
+        scenario.steps = Vec::new();
+    }
+    document
+}

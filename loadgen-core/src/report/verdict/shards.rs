@@ -1,0 +1,206 @@
+//! Whether a merged run is whole: shards that are missing, were cut off, or did not run together.
+
+use super::super::document::{MergedShard, Shards};
+use super::super::phrase::{percent, span};
+use super::Findings;
+use crate::units::human::counted;
+
+/// Beginnings this far apart are worth a word, in nanoseconds: seconds of the run over time are no longer the same.
+const NOTABLE_APART_NS: u64 = 1_000_000_000;
+
+pub(super) fn judge(shards: &Shards, findings: &mut Findings) {
+    let all_were_stopped = shards.merged.iter().all(|it| it.stopped);
+    for shard in shards.merged.iter().filter(|it| it.stopped && !it.cut_off) {
+        let sentence = format!(
+            "shard {} was stopped after {}, before its part was done",
+            shard.index,
+            seconds(shard.duration_s),
+        );
+        match all_were_stopped {
+            true => findings.warnings.push(sentence),
+            false => findings.incomplete(sentence),
+        }
+    }
+    for shard in shards.merged.iter().filter(|it| it.cut_off) {
+        findings.incomplete(format!(
+            "shard {} was cut off: it was killed, or has not come to its end yet, and what is here of it is what its \
+             journal has of its first {}",
+            shard.index,
+            seconds(shard.duration_s),
+        ));
+    }
+    if !shards.missing.is_empty() {
+        let them = match shards.missing.as_slice() {
+            [one] => format!("shard {one} of {} is missing, and with it", shards.count),
+            several => format!(
+                "shards {} of {} are missing, and with them",
+                listed(several),
+                shards.count
+            ),
+        };
+        findings.incomplete(format!(
+            "{them} {} of the planned load: the figures are of the {} that there is",
+            percent(shards.missing_share),
+            counted(shards.merged.len() as u64, "shard"),
+        ));
+    } else if shards.missing_share > 0.0 {
+        findings.incomplete(format!(
+            "{} of the planned load is missing with what was cut off or stopped",
+            percent(shards.missing_share),
+        ));
+    }
+    if let Some(sentence) = apart(&shards.merged) {
+        findings.warnings.push(sentence);
+    }
+}
+
+/// Shards that did not begin together, by their clocks.
+fn apart(merged: &[MergedShard]) -> Option<String> {
+    let began = |it: &MergedShard| humantime::parse_rfc3339(&it.started_at).ok();
+    let with_begin = || merged.iter().filter_map(|it| Some((began(it)?, it)));
+    let (first_at, first) = with_begin().min_by_key(|(at, _)| *at)?;
+    let (last_at, last) = with_begin().max_by_key(|(at, _)| *at)?;
+    let apart = last_at.duration_since(first_at).ok()?;
+    if u64::try_from(apart.as_nanos()).ok()? <= NOTABLE_APART_NS {
+        return None;
+    }
+    let beside = match apart.as_secs_f64() >= first.duration_s {
+        true => "which was over by then: they never made their load together",
+        false => "so for that long not all of the load was there at once",
+    };
+    Some(format!(
+        "shard {} began {} after shard {}, by their clocks, {beside}; seconds of the run over time count from each \
+         shard's own beginning",
+        last.index,
+        seconds(apart.as_secs_f64()),
+        first.index,
+    ))
+}
+
+fn seconds(seconds: f64) -> String {
+    span((seconds.max(0.0) * 1e9) as u64)
+}
+
+/// `1, 2 and 3`; of many the first ones.
+fn listed(numbers: &[u64]) -> String {
+    const MOST_NAMED: usize = 10;
+    let named = numbers.iter().take(MOST_NAMED).map(u64::to_string);
+    let mut named: Vec<String> = named.collect();
+    let last = match numbers.len().saturating_sub(MOST_NAMED) {
+        0 => named.pop().unwrap_or_default(),
+        more => format!("{more} more"),
+    };
+    match named.is_empty() {
+        true => last,
+        false => format!("{} and {last}", named.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+    use crate::report::document::{Generator, Host, Status};
+
+    fn shard(index: u64, started_at: &str) -> MergedShard {
+        MergedShard {
+            index,
+            id: format!("run-{index}"),
+            started_at: started_at.to_owned(),
+            duration_s: 10.0,
+            stopped: false,
+            cut_off: false,
+            host: Host::default(),
+            slices: Vec::new(),
+            generator: Generator::default(),
+        }
+    }
+
+    fn shards(missing: &[u64]) -> Shards {
+        Shards {
+            count: 4,
+            seed: 0,
+            missing: missing.to_vec(),
+            missing_share: missing.len() as f64 / 4.0,
+            merged: (0..4)
+                .filter(|it| !missing.contains(it))
+                .map(|it| shard(it, "2026-11-03T10:00:00.000000Z"))
+                .collect(),
+        }
+    }
+
+    fn told(shards: &Shards) -> (Status, Vec<String>, Vec<String>) {
+        let mut findings = Findings::default();
+        judge(shards, &mut findings);
+        let verdict = findings.into_verdict(String::new);
+        (verdict.status, verdict.reasons, verdict.warnings)
+    }
+
+    #[test]
+    fn a_whole_run_needs_no_word() {
+        assert_eq!(told(&shards(&[])), (Status::Pass, vec![], vec![]));
+    }
+
+    #[test_case(&[2] => "shard 2 of 4 is missing, and with it 25% of the planned load: the figures are of the 3 shards that there is")]
+    #[test_case(&[0, 2, 3] => "shards 0, 2 and 3 of 4 are missing, and with them 75% of the planned load: the figures are of the 1 shard that there is")]
+    fn a_lost_shard_makes_it_invalid(missing: &[u64]) -> String {
+        let (status, mut reasons, warnings) = told(&shards(missing));
+        assert_eq!(
+            (status, reasons.len(), warnings.len()),
+            (Status::Invalid, 1, 0)
+        );
+        reasons.remove(0)
+    }
+
+    #[test]
+    fn one_that_was_cut_off_does_too() {
+        let mut shards = shards(&[]);
+        shards.merged[1].cut_off = true;
+        shards.merged[1].duration_s = 3.5;
+        shards.missing_share = 0.16;
+        let (status, reasons, _) = told(&shards);
+        assert_eq!(status, Status::Invalid);
+        assert_eq!(
+            reasons,
+            [
+                "shard 1 was cut off: it was killed, or has not come to its end yet, and what is here of it is what \
+                 its journal has of its first 3.5 s",
+                "16% of the planned load is missing with what was cut off or stopped",
+            ]
+        );
+    }
+
+    /// Of one process that is a warning, and so it is where all were.
+    #[test]
+    fn one_that_was_stopped_does_unless_all_were() {
+        let mut shards = shards(&[]);
+        shards.merged[1].stopped = true;
+        let (status, reasons, _) = told(&shards);
+        assert_eq!(status, Status::Invalid);
+        assert_eq!(
+            reasons,
+            ["shard 1 was stopped after 10 s, before its part was done"]
+        );
+        shards.merged.iter_mut().for_each(|it| it.stopped = true);
+        let (status, _, warnings) = told(&shards);
+        assert_eq!((status, warnings.len()), (Status::Pass, 4));
+    }
+
+    #[test_case("2026-11-03T10:00:00.900000Z" => None; "near enough")]
+    #[test_case("2026-11-03T10:00:03.000000Z" => Some("shard 2 began 3 s after shard 0, by their clocks, so for that long not all of the load was there at once; seconds of the run over time count from each shard's own beginning".to_owned()); "late")]
+    #[test_case("2026-11-03T11:00:00.000000Z" => Some("shard 2 began 3600 s after shard 0, by their clocks, which was over by then: they never made their load together; seconds of the run over time count from each shard's own beginning".to_owned()); "another time")]
+    fn they_should_begin_together(third: &str) -> Option<String> {
+        let mut shards = shards(&[]);
+        shards.merged[2].started_at = third.to_owned();
+        let (status, _, mut warnings) = told(&shards);
+        assert_eq!(status, Status::Pass);
+        warnings.pop()
+    }
+
+    #[test]
+    fn many_are_counted() {
+        let missing: Vec<u64> = (1..15).collect();
+        assert_eq!(listed(&missing), "1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 4 more");
+    }
+}

@@ -389,7 +389,7 @@ fn on_a_grid_arrivals_wait_for_the_next_tick(spacing: Spacing) {
     assert_eq!(grid.ticks_apart, apart);
     // It begins once it is known what it saves.
     assert!((0.5..=1.0).contains(&grid.share), "{grid:?}");
-    assert!(grid.unstamped, "nobody stamps what this workload receives");
+    assert!(!grid.unstamped, "nothing comes over a socket");
 }
 
 #[test]

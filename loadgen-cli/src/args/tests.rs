@@ -165,8 +165,8 @@ fn tagged(flags: &[&str]) -> String {
     tags.collect::<Vec<_>>().join(" ")
 }
 
-#[test_case(&[] => "auto"; "as it is")]
-#[test_case(&["--pacing", "exact"] => "exact"; "asleep until then")]
+#[test_case(&[] => "exact"; "as it is")]
+#[test_case(&["--pacing", "auto"] => "auto"; "whichever is better")]
 #[test_case(&["--pacing", "grid=250us"] => "grid=250us"; "asleep to a grid")]
 #[test_case(&["--pacing", "busy"] => "busy=50us"; "as long as is usual")]
 #[test_case(&["--pacing=busy=0.2ms"] => "busy=200us"; "longer")]

@@ -200,7 +200,7 @@ fn a_prefix_alone_sends_nothing(environment: &[(&str, &str)]) -> Vec<String> {
 #[test_case(Pacing::BUSY, None => vec!["--pacing busy=50us changes nothing: the iterations of a closed model are due when they start; a rate (`--rate`) makes it open".to_owned()]; "a closed model")]
 #[test_case(Pacing::GRID, None => vec!["--pacing grid=100us changes nothing: the iterations of a closed model are due when they start; a rate (`--rate`) makes it open".to_owned()]; "a grid for a closed model")]
 #[test_case(Pacing::EXACT, None => Vec::<String>::new(); "asleep until then")]
-#[test_case(Pacing::AUTO, None => Vec::<String>::new(); "as it is")]
+#[test_case(Pacing::AUTO, None => Vec::<String>::new(); "whichever is better")]
 #[test_case(Pacing::GRID, Some("500/s") => Vec::<String>::new(); "a grid for an open one")]
 #[test_case(Pacing::BUSY, Some("500/s") => Vec::<String>::new(); "an open one")]
 fn pacing_is_for_what_is_due(pacing: Pacing, rate: Option<&str>) -> Vec<String> {

@@ -15,6 +15,7 @@ use crate::record::RunRecord;
 use crate::report::{
     self, Context, Document, Host, MergedShard, ShardPart, Shards, compare, new_run_id,
 };
+use crate::schedule::Shard;
 
 pub use self::error::MergeError;
 
@@ -85,6 +86,16 @@ impl Merge {
         }
         let (mut record, context) =
             unpack(text).map_err(|why| MergeError::not_packed(source, why))?;
+        let spoilt = |why: &str| MergeError::Spoilt {
+            of: source.to_owned(),
+            why: why.to_owned(),
+        };
+        let number = |it: u64| u32::try_from(it).unwrap_or(u32::MAX);
+        Shard::new(number(part.index), number(part.count)).map_err(|it| spoilt(&it.to_string()))?;
+        let of = |it: &ShardPart| (it.index, it.count, it.seed);
+        if context.run_id != document.run.id || context.shard.as_ref().map(of) != Some(of(part)) {
+            return Err(spoilt("it is of another result"));
+        }
         let index = u32::try_from(part.index).ok();
         let workers = record.generator.workers.iter_mut();
         workers.for_each(|it| it.shard = index);

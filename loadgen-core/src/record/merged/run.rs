@@ -195,7 +195,7 @@ pub struct GridRecord {
     /// The part of the measured time for which there was one, 0 to 1.
     pub share: f64,
     /// Processor time that the worker would have used in addition without it, over the measured time:
-    /// reckoned from what arrivals took in the hundredth of the time that was paced exactly to know it.
+    /// reckoned from what arrivals took in the part of the time that was paced exactly to know it.
     /// `None` where that was too few of them to tell.
     pub cpu_saved: Option<f64>,
     /// Whether some of what it received came without stamps of the system's: until the next tick is in its

@@ -214,12 +214,12 @@ pub struct Grid {
     /// How far apart its ticks were where it was coarsest, in microseconds.
     #[schemars(range(min = 25, max = 1000))]
     pub ticks_us: f64,
-    /// The part of the measured time for which there was one, 0 to 1. It is not there for a hundredth of the
+    /// The part of the measured time for which there was one, 0 to 1. It is not there for a five-hundredth of the
     /// time, so that what it saves is known.
     #[schemars(range(min = 0, max = 1))]
     pub share: f64,
     /// Processor time that it saved over the measured time, as a part of a core: by what arrivals took in
-    /// that hundredth. Below 0 where it saved none. Left out where those were too few to tell.
+    /// that part. Below 0 where it saved none. Left out where those were too few to tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cpu_saved: Option<f64>,
     /// Whether some of what the worker received had no stamp of the system's, as on UNIX sockets: up to a

@@ -53,7 +53,10 @@ impl Carried {
         // Fails only for maps whose keys are not text.
         let mut json = serde_json::to_value(document).unwrap_or_default();
         // Nobody looks at a shard's record, and it is as large as all the rest.
-        if let Some(shard) = json["run"]["shard"].as_object_mut() {
+        if let Some(shard) = json
+            .pointer_mut("/run/shard")
+            .and_then(Value::as_object_mut)
+        {
             shard.remove("record");
         }
         Self::fitting(json)

@@ -17,19 +17,25 @@ fn when(condition: &ThresholdResult) -> String {
     window.unwrap_or_default()
 }
 
-/// `lacks_parts` says that there was load that is in no figure.
+/// `is_part` says that there are others' figures, with which it is judged, and `lacks_parts` that there was load
+/// that is in no figure: nobody knows then what of it there would have been.
 pub(super) fn judge(
     scenario: &Titled<'_>,
     conditions: &[ThresholdResult],
-    lacks_parts: bool,
+    (is_part, lacks_parts): (bool, bool),
     findings: &mut Findings,
 ) {
     let name = &scenario.title;
     if scenario.error_rate().is_none() {
-        findings.failed.push(format!(
+        let sentence = format!(
             "`{name}`: no iteration completed or failed ({} planned), so there is nothing to judge",
             count(scenario.ledger.planned),
-        ));
+        );
+        match (is_part, lacks_parts) {
+            (true, _) => findings.warnings.push(sentence),
+            (false, true) => findings.incomplete(sentence),
+            (false, false) => findings.failed.push(sentence),
+        }
     }
     let of = format!("`{name}`: ");
     for condition in conditions.iter().filter(|condition| !condition.pass) {

@@ -63,7 +63,9 @@ pub(super) struct About<'a> {
 impl About<'_> {
     /// Whether there was load that is in no figure.
     fn lacks_parts(&self) -> bool {
-        self.shards.is_some_and(|it| it.missing_share > 0.0)
+        self.shards
+            .is_some_and(|it| it.missing_share > 0.0 || !it.missing.is_empty())
+            || self.some_were_cut_off()
     }
 
     /// Whether of some parts only the beginning is known.
@@ -117,7 +119,9 @@ pub(super) fn verdict_on(
         events::judge(scenario, &mut findings);
         if !about.shard.is_some_and(|it| it.is_idle_in(index)) {
             let lacks_parts = about.lacks_parts();
-            conditions::judge(scenario, conditions, lacks_parts, &mut findings);
+            let is_part = about.shard.is_some();
+            let lacking = (is_part, lacks_parts);
+            conditions::judge(scenario, conditions, lacking, &mut findings);
         }
         let expectations = about.expected.get(index).map_or(&[][..], Vec::as_slice);
         balance::judge(scenario, expectations, &mut findings);

@@ -1,5 +1,7 @@
 //! Whether a merged run is whole: shards that are missing, were cut off, or did not run together.
 
+use std::time::SystemTime;
+
 use super::super::document::{MergedShard, Shards};
 use super::super::phrase::{percent, span};
 use super::Findings;
@@ -49,32 +51,44 @@ pub(super) fn judge(shards: &Shards, findings: &mut Findings) {
             percent(shards.missing_share),
         ));
     }
-    if let Some(sentence) = apart(&shards.merged) {
-        findings.warnings.push(sentence);
+    match apart(&shards.merged) {
+        Some((sentence, true)) => findings.incomplete(sentence),
+        Some((sentence, false)) => findings.warnings.push(sentence),
+        None => {}
     }
 }
 
-/// Shards that did not begin together, by their clocks.
-fn apart(merged: &[MergedShard]) -> Option<String> {
+/// Shards that did not begin together, by their clocks, and whether one was over before another began. Then it may
+/// be of another run by the same plan.
+fn apart(merged: &[MergedShard]) -> Option<(String, bool)> {
     let began = |it: &MergedShard| humantime::parse_rfc3339(&it.started_at).ok();
     let with_begin = || merged.iter().filter_map(|it| Some((began(it)?, it)));
-    let (first_at, first) = with_begin().min_by_key(|(at, _)| *at)?;
     let (last_at, last) = with_begin().max_by_key(|(at, _)| *at)?;
+    let since = |at: SystemTime| last_at.duration_since(at).unwrap_or_default().as_secs_f64();
+    // Whichever was over the longest, or else began first.
+    let over = |(at, it): &(SystemTime, &MergedShard)| since(*at) - it.duration_s;
+    let first = with_begin().min_by(|a, b| over(b).total_cmp(&over(a)));
+    let was_over = first.as_ref().is_some_and(|it| over(it) >= 0.0);
+    let (first_at, first) = match was_over {
+        true => first?,
+        false => with_begin().min_by_key(|(at, _)| *at)?,
+    };
     let apart = last_at.duration_since(first_at).ok()?;
-    if u64::try_from(apart.as_nanos()).ok()? <= NOTABLE_APART_NS {
+    if !was_over && u64::try_from(apart.as_nanos()).ok()? <= NOTABLE_APART_NS {
         return None;
     }
-    let beside = match apart.as_secs_f64() >= first.duration_s {
+    let beside = match was_over {
         true => "which was over by then: they never made their load together",
         false => "so for that long not all of the load was there at once",
     };
-    Some(format!(
+    let sentence = format!(
         "shard {} began {} after shard {}, by their clocks, {beside}; seconds of the run over time count from each \
          shard's own beginning",
         last.index,
         seconds(apart.as_secs_f64()),
         first.index,
-    ))
+    );
+    Some((sentence, was_over))
 }
 
 fn seconds(seconds: f64) -> String {
@@ -128,6 +142,19 @@ mod tests {
                 .map(|it| shard(it, "2026-11-03T10:00:00.000000Z"))
                 .collect(),
         }
+    }
+
+    /// A result that lay there from the day before takes the place of none.
+    #[test]
+    fn one_of_another_day_makes_it_invalid() {
+        let mut shards = shards(&[]);
+        shards.merged[3].started_at = "2026-11-02T10:00:00.000000Z".to_owned();
+        let (status, reasons, _) = told(&shards);
+        assert_eq!((status, reasons.len()), (Status::Invalid, 1));
+        assert!(
+            reasons[0].contains("never made their load together"),
+            "{reasons:?}"
+        );
     }
 
     fn told(shards: &Shards) -> (Status, Vec<String>, Vec<String>) {
@@ -193,9 +220,11 @@ mod tests {
     fn they_should_begin_together(third: &str) -> Option<String> {
         let mut shards = shards(&[]);
         shards.merged[2].started_at = third.to_owned();
-        let (status, _, mut warnings) = told(&shards);
-        assert_eq!(status, Status::Pass);
-        warnings.pop()
+        let (status, mut reasons, mut warnings) = told(&shards);
+        match status {
+            Status::Invalid => reasons.pop(),
+            _ => warnings.pop(),
+        }
     }
 
     #[test]

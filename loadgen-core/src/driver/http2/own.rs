@@ -21,6 +21,7 @@ use crate::driver::transport::dialer::Dialer;
 use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::listing::Listed;
 use crate::driver::transport::net::Endpoint;
+use crate::driver::transport::probe;
 use crate::workload::{Levels, PrepareError, UserId, WorkerContext};
 
 /// How long the good-bye to a server may take.
@@ -71,24 +72,18 @@ impl Owners {
         known.map_err(|error| PrepareError::new(error.to_string()))?;
         let targets = self.peers.targets();
         let to = self.aim(self.first_user);
-        let mut errors = Vec::new();
-        for target in (to.target..targets).chain(0..to.target) {
+        let opened = probe::first_to_take(to.target, targets, async |target| {
             let to = Assigned { target, ..to };
             let mut connection = self.connection_to(Some(self.first_user), to);
-            match connection.open().await {
-                Ok(()) if errors.is_empty() => {
-                    self.probed.replace(Some(connection));
-                    return Ok(());
-                }
-                Ok(()) => {
-                    connection.close().await;
-                    return Ok(());
-                }
-                Err(error) => errors.push(error),
-            }
+            connection.open().await.map(|()| connection)
+        });
+        let (target, connection) = opened.await?;
+        if target == to.target {
+            self.probed.replace(Some(connection));
+        } else {
+            connection.close().await;
         }
-        let (first, others) = errors.split_first().expect("one target at least");
-        Err(PrepareError::new(first.and_others(others.iter())))
+        Ok(())
     }
 
     fn aim(&self, user: UserId) -> Assigned {

@@ -28,6 +28,7 @@ use crate::clock::Nanos;
 use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::listing::Listed;
 use crate::driver::transport::net::Endpoint;
+use crate::driver::transport::probe::Rounds;
 use crate::scenario::Codec;
 use crate::schedule::Shard;
 use crate::workload::{Levels, OPENED_AT_ONCE, PrepareError, Switches, WorkerContext};
@@ -230,23 +231,30 @@ impl Pool {
                 .entry(Rc::as_ptr(peer))
                 .or_insert_with(|| opener.resolve(peer).boxed_local().shared());
         }
-        // An attempt's clock starts with its first poll, which is when there is room for it.
-        let attempts = all.iter().enumerate().map(|(at, (peer, nth, opener))| {
-            let resolving = names[&Rc::as_ptr(peer)].clone();
-            opener
-                .open((peer, *nth), resolving, false)
-                .map(move |attempt| (at, Rc::clone(peer), attempt))
-        });
-        let mut attempts = stream::iter(attempts).buffer_unordered(OPENED_AT_ONCE);
         let mut failed = Vec::new();
-        while let Some((at, peer, attempt)) = attempts.next().await {
-            match attempt {
-                // Kept from now on: those that open later may take their time.
-                Ok(opened) => {
-                    let first = First::Opened(Box::new(opened), peer);
-                    shared.kept.borrow_mut()[at].keep(first);
+        let mut rounds = Rounds::begin();
+        loop {
+            // An attempt's clock starts with its first poll, which is when there is room for it.
+            let attempts = all.iter().enumerate().map(|(at, (peer, nth, opener))| {
+                let resolving = names[&Rc::as_ptr(peer)].clone();
+                opener
+                    .open((peer, *nth), resolving, false)
+                    .map(move |attempt| (at, Rc::clone(peer), attempt))
+            });
+            let mut attempts = stream::iter(attempts).buffer_unordered(OPENED_AT_ONCE);
+            failed.clear();
+            while let Some((at, peer, attempt)) = attempts.next().await {
+                match attempt {
+                    // Kept from now on: those that open later may take their time.
+                    Ok(opened) => {
+                        let first = First::Opened(Box::new(opened), peer);
+                        shared.kept.borrow_mut()[at].keep(first);
+                    }
+                    Err(error) => failed.push((at, error)),
                 }
-                Err(error) => failed.push((at, error)),
+            }
+            if failed.len() < all.len() || !rounds.next().await {
+                break;
             }
         }
         failed.sort_unstable_by_key(|(at, _)| *at);

@@ -15,6 +15,7 @@ use crate::driver::transport::dialer::Dialer;
 use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::lists::Lists;
 use crate::driver::transport::opening::Opening;
+use crate::driver::transport::probe;
 use crate::driver::transport::traffic::Traffic;
 use crate::workload::{Levels, Observer, PrepareError, Switches, UserId, WorkerContext};
 
@@ -92,22 +93,16 @@ impl Pool {
         self.lists.know(endpoints, limit).await?;
         let targets = endpoints.len();
         let Assigned { target: own, nth } = self.assign(self.first_user);
-        let mut errors = Vec::new();
-        for target in (own..targets).chain(0..own) {
-            match self.open(Assigned { target, nth }, false).await {
-                Ok(connection) if target == own => {
-                    self.probed.replace(Some(connection));
-                    return Ok(());
-                }
-                Ok(connection) => {
-                    connection.close(&*self.observer).await;
-                    return Ok(());
-                }
-                Err(error) => errors.push(error),
-            }
+        let opened = probe::first_to_take(own, targets, async |target| {
+            self.open(Assigned { target, nth }, false).await
+        });
+        let (target, connection) = opened.await?;
+        if target == own {
+            self.probed.replace(Some(connection));
+        } else {
+            connection.close(&*self.observer).await;
         }
-        let (first, others) = errors.split_first().expect("one target at least");
-        Err(PrepareError::new(first.and_others(others.iter())))
+        Ok(())
     }
 
     /// The connection that was opened to see whether it can be, for the user it was opened for.

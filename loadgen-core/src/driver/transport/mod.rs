@@ -18,6 +18,7 @@ pub(super) mod lookup;
 pub(super) mod net;
 pub(super) mod opening;
 pub(super) mod pace;
+pub(super) mod probe;
 mod records;
 #[cfg(fuzzing)]
 pub(super) mod replay;

@@ -30,6 +30,7 @@ use crate::driver::transport::dialer::Dialer;
 use crate::driver::transport::endpoints::{self, Assigned};
 use crate::driver::transport::lists::Lists;
 use crate::driver::transport::opening::Opening;
+use crate::driver::transport::probe;
 use crate::driver::web::cookies::Jar;
 use crate::outcome::Failure;
 use crate::workload::{Levels, Observer, PrepareError, Switches, UserId, WorkerContext};
@@ -130,31 +131,26 @@ impl Pool {
         }
         let targets = endpoints.len();
         let Assigned { target: own, nth } = self.assign(self.first_user);
-        let mut errors = Vec::new();
-        for target in (own..targets).chain(0..own) {
+        let opened = probe::first_to_take(own, targets, async |target| {
             let place = Place::new(self, self.first_user, 0, self.new_jar());
             let request = plan.request(target);
             let to = Assigned { target, nth };
-            match self
-                .open(0, request, to, false, place.jar.as_deref(), &place.upgrades)
-                .await
-            {
-                Ok(connection) if target == own => {
-                    let place = Rc::new(place);
-                    place.put_back(connection);
-                    self.watch(&place);
-                    self.probed.replace(Some(place));
-                    return Ok(());
-                }
-                Ok(connection) => {
-                    self.say_good_bye(connection);
-                    return Ok(());
-                }
-                Err((_, error)) => errors.push(error),
-            }
+            let (jar, upgrades) = (place.jar.as_deref(), &place.upgrades);
+            let opened = self.open(0, request, to, false, jar, upgrades).await;
+            opened
+                .map(|connection| (place, connection))
+                .map_err(|(_, error)| error)
+        });
+        let (target, (place, connection)) = opened.await?;
+        if target == own {
+            let place = Rc::new(place);
+            place.put_back(connection);
+            self.watch(&place);
+            self.probed.replace(Some(place));
+        } else {
+            self.say_good_bye(connection);
         }
-        let (first, others) = errors.split_first().expect("one target at least");
-        Err(PrepareError::new(first.and_others(others.iter())))
+        Ok(())
     }
 
     /// The place that was filled to see whether it can be, for the user it was opened for.

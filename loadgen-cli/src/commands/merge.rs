@@ -32,7 +32,8 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
         output::warn_beside(args.json, &document);
     }
     written?;
-    let stopped = document.run.stopped;
+    // A condition that ended it is judged like any other.
+    let stopped = document.run.stopped && !document.ended_by_condition();
     Ok(meaning(&document, stopped, args.strict, args.quiet))
 }
 

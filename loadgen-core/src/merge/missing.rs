@@ -116,6 +116,7 @@ mod tests {
             index: index.into(),
             id: String::new(),
             started_at: String::new(),
+            clock: None,
             duration_s: elapsed.as_secs_f64(),
             stopped: false,
             cut_off: cut_off.is_some(),

@@ -44,7 +44,7 @@ pub use scenario::{
 };
 pub(super) use schema::of as schema_of;
 pub use schema::schema;
-pub use shard::{MergedShard, ShardPart, Shards};
+pub use shard::{ClockOffset, MergedShard, ShardPart, Shards};
 pub use standing::{Stands, StandsBy};
 pub use statistics::Statistics;
 pub use stickiness::{Cause, History, Move, Stay, Stickiness, StickyBy};
@@ -87,6 +87,14 @@ impl Document {
                     .iter()
                     .all(|it| it.verdict == Answer::Holds)
         }) && on_tags.all(|threshold| threshold.pass)
+    }
+
+    /// Whether a condition ended the run before its plan did.
+    #[must_use]
+    pub fn ended_by_condition(&self) -> bool {
+        let of_scenarios = self.scenarios.iter().flat_map(|it| &it.thresholds);
+        let mut all = of_scenarios.chain(&self.total.thresholds);
+        all.any(|it| it.ended_run.is_some())
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a document says where several processes made the load of a run together.
 
+use std::time::{Duration, SystemTime};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,12 +20,50 @@ pub struct ShardPart {
     pub count: u64,
     /// The seed of every random choice, the same on all shards.
     pub seed: u64,
+    /// Names the run that all shards are of, where a coordinator, a flag or whatever started them did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    /// How the clock of this machine was to the coordinator's, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockOffset>,
     /// How much of each scenario's load is this shard's, in the order of the scenarios.
     pub slices: Vec<Slice>,
     /// Everything that the shard measured, and what it is judged by, for `loadgen merge`: a journal of one entry,
     /// deflated, in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
+}
+
+/// How two clocks were to each other, as an exchange of messages told.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct ClockOffset {
+    /// How far the coordinator's clock was ahead of the shard's, in microseconds; below zero where it was behind.
+    pub offset_us: f64,
+    /// By how much that may be wrong either way, in microseconds: half of what the quickest exchange took on its way.
+    #[schemars(range(min = 0))]
+    pub within_us: f64,
+}
+
+impl ClockOffset {
+    /// So far ahead, give or take; both in microseconds.
+    #[must_use]
+    pub fn new(offset_us: f64, within_us: f64) -> Self {
+        Self {
+            offset_us,
+            within_us,
+        }
+    }
+
+    /// What the coordinator's clock showed when the shard's showed this.
+    pub(crate) fn corrected(self, at: SystemTime) -> SystemTime {
+        let by = Duration::try_from_secs_f64(self.offset_us.abs() / 1e6).unwrap_or_default();
+        let corrected = match self.offset_us < 0.0 {
+            true => at.checked_sub(by),
+            false => at.checked_add(by),
+        };
+        corrected.unwrap_or(at)
+    }
 }
 
 /// Which shards a merged document is of.
@@ -35,6 +75,9 @@ pub struct Shards {
     pub count: u64,
     /// The seed of every random choice.
     pub seed: u64,
+    /// Names the run, where something did for all shards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
     /// The numbers of those that nothing is known of; left out where there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<u64>,
@@ -57,6 +100,9 @@ pub struct MergedShard {
     /// When its measured part began, by its own clock: RFC 3339, UTC, to the microsecond.
     #[schemars(extend("format" = "date-time"))]
     pub started_at: String,
+    /// How that clock was to the coordinator's, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockOffset>,
     /// Seconds from the beginning of its measured part to its end, drain included.
     pub duration_s: f64,
     /// Whether it was stopped before its part was done.
@@ -80,6 +126,8 @@ impl ShardPart {
             index: shard.index().into(),
             count: shard.count().into(),
             seed,
+            run_id: None,
+            clock: None,
             slices,
             record: None,
         }

@@ -61,7 +61,13 @@ pub(super) fn judge(shards: &Shards, findings: &mut Findings) {
 /// Shards that did not begin together, by their clocks, and whether one was over before another began. Then it may
 /// be of another run by the same plan.
 fn apart(merged: &[MergedShard]) -> Option<(String, bool)> {
-    let began = |it: &MergedShard| humantime::parse_rfc3339(&it.started_at).ok();
+    // One clock where there was a coordinator, else as many as machines.
+    let by_one_clock = merged.iter().all(|it| it.clock.is_some());
+    let began = |it: &MergedShard| {
+        let own = humantime::parse_rfc3339(&it.started_at).ok()?;
+        let clock = it.clock.filter(|_| by_one_clock);
+        Some(clock.map_or(own, |it| it.corrected(own)))
+    };
     let with_begin = || merged.iter().filter_map(|it| Some((began(it)?, it)));
     let (last_at, last) = with_begin().max_by_key(|(at, _)| *at)?;
     let since = |at: SystemTime| last_at.duration_since(at).unwrap_or_default().as_secs_f64();
@@ -81,8 +87,12 @@ fn apart(merged: &[MergedShard]) -> Option<(String, bool)> {
         true => "which was over by then: they never made their load together",
         false => "so for that long not all of the load was there at once",
     };
+    let clocks = match by_one_clock {
+        true => "the coordinator's clock",
+        false => "their clocks",
+    };
     let sentence = format!(
-        "shard {} began {} after shard {}, by their clocks, {beside}; seconds of the run over time count from each \
+        "shard {} began {} after shard {}, by {clocks}, {beside}; seconds of the run over time count from each \
          shard's own beginning",
         last.index,
         seconds(apart.as_secs_f64()),
@@ -115,13 +125,14 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
-    use crate::report::document::{Generator, Host, Status};
+    use crate::report::document::{ClockOffset, Generator, Host, Status};
 
     fn shard(index: u64, started_at: &str) -> MergedShard {
         MergedShard {
             index,
             id: format!("run-{index}"),
             started_at: started_at.to_owned(),
+            clock: None,
             duration_s: 10.0,
             stopped: false,
             cut_off: false,
@@ -135,6 +146,7 @@ mod tests {
         Shards {
             count: 4,
             seed: 0,
+            run_id: None,
             missing: missing.to_vec(),
             missing_share: missing.len() as f64 / 4.0,
             merged: (0..4)
@@ -225,6 +237,29 @@ mod tests {
             Status::Invalid => reasons.pop(),
             _ => warnings.pop(),
         }
+    }
+
+    /// Whoever's clock is 5 s ahead began with the others all the same.
+    #[test]
+    fn clocks_that_differ_are_put_right() {
+        let mut shards = shards(&[]);
+        for shard in &mut shards.merged {
+            shard.clock = Some(ClockOffset::new(0.0, 100.0));
+        }
+        shards.merged[2].started_at = "2026-11-03T10:00:05.000000Z".to_owned();
+        shards.merged[2].clock = Some(ClockOffset::new(-5_000_000.0, 100.0));
+        assert_eq!(told(&shards), (Status::Pass, vec![], vec![]));
+        shards.merged[2].clock = Some(ClockOffset::new(-2_000_000.0, 100.0));
+        let (_, _, warnings) = told(&shards);
+        assert!(
+            warnings[0]
+                .starts_with("shard 2 began 3 s after shard 0, by the coordinator's clock, so"),
+            "{warnings:?}"
+        );
+        // Where one has said nothing of its clock, none counts.
+        shards.merged[0].clock = None;
+        let (_, _, warnings) = told(&shards);
+        assert!(warnings[0].contains("began 5 s after shard 0, by their clocks"));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod execute;
 mod journal;
 mod keys;
 mod prepare;
+mod together;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -18,6 +19,8 @@ use loadgen_core::report::{self, Context, Document};
 use loadgen_core::sink::RunInfo;
 
 use crate::comparing::ComparingError;
+use crate::coordinate::Together;
+use crate::output::Shown;
 use crate::screen::{self, Screen};
 use crate::settings::RunSettings;
 use crate::signals::Listener;
@@ -34,7 +37,7 @@ use self::journal::Kept;
 /// A run that was measured and told of.
 #[derive(Debug)]
 pub(crate) struct Ran {
-    /// Its result.
+    /// Its result: that of all shards, where this one has merged it.
     pub(crate) document: Document,
     /// Whether somebody had stopped it, by a signal or else.
     pub(crate) stopped: bool,
@@ -84,9 +87,17 @@ fn carry_out(
     let place = journal::reserve(&settings, &info, screen)?;
     let backend = prepare::backend(&mut settings, screen)?;
     let fleet = prepare::fleet(&mut settings, screen)?;
-    let context = conclude::context(&settings, &info);
+    let mut context = conclude::context(&settings, &info);
     may_begin(&context, &names)?;
-    let journal = journal::begin(place, &settings, &context, &names, screen)?;
+    let together = together::join(&mut settings, &mut context, signals, screen)?;
+    let begun = together::outputs(&settings, together.as_ref()).and_then(|merged| {
+        let journal = journal::begin(place, &settings, &context, &names, screen)?;
+        Ok((merged, journal))
+    });
+    let (merged_outputs, journal) = match begun {
+        Ok(begun) => begun,
+        Err(error) => return Err(together::failed(together, error)),
+    };
     let (journal, follower) = journal.unzip();
     prepare::announce(&settings, &sinks, &warnings, screen);
     let trace = settings.traced();
@@ -99,6 +110,7 @@ fn carry_out(
             sinks: &mut sinks,
             journal: follower,
             ui: ui.map(|ui| (ui, context.clone())),
+            together: together.as_ref(),
         },
         signals,
         screen,
@@ -113,7 +125,7 @@ fn carry_out(
         Ok(record) => record,
         Err(error) => {
             journal.into_iter().for_each(Kept::discard);
-            return Err(error);
+            return Err(together::failed(together, error));
         }
     };
     let (stopped, is_told_to_end) = conclude::no_more_to_stop(signals);
@@ -129,12 +141,32 @@ fn carry_out(
     if let Some(trace) = trace {
         screen::note(trace.text(terminal::of_stderr().0).trim_end());
     }
-    let told = conclude::tell(&document, outputs, settings.json, screen);
+    let merges = together.as_ref().is_some_and(Together::merges);
+    let shown = match merges {
+        // That of the whole is shown in its place.
+        true => Shown::Nothing,
+        false => Shown::with(settings.json, screen.is_quiet()),
+    };
+    let told = conclude::tell(&document, outputs, shown, screen);
     if let Some(journal) = journal {
         journal.conclude(&document, told.is_ok());
     }
+    let whole = together::conclude(together, &document, screen).and_then(|whole| {
+        if let Some(whole) = &whole {
+            let shown = Shown::with(settings.json, screen.is_quiet());
+            conclude::tell(whole, merged_outputs, shown, screen)?;
+        }
+        Ok(whole)
+    });
     sinks.finish(&End::now(screen, &is_told_to_end));
     told?;
     conclude::whole(&record, backend, lost)?;
-    Ok(Ran { document, stopped })
+    let Some(whole) = whole? else {
+        return Ok(Ran { document, stopped });
+    };
+    Ok(Ran {
+        // A condition that ended it is judged like any other.
+        stopped: whole.run.stopped && !whole.ended_by_condition(),
+        document: whole,
+    })
 }

@@ -115,13 +115,13 @@ pub(super) fn document(mut context: Context, record: &RunRecord, sinks: Vec<Deli
 pub(super) fn tell(
     document: &Document,
     outputs: Vec<Pending>,
-    json: bool,
+    shown: Shown,
     screen: &Screen,
 ) -> Result<(), RunError> {
     let written = output::write(outputs, document).map_err(RunError::WriteOutput);
-    Shown::with(json, screen.is_quiet()).print(document)?;
+    shown.print(document)?;
     if !screen.is_quiet() {
-        output::warn_beside(json, document);
+        output::warn_beside(shown == Shown::Document, document);
     }
     written
 }

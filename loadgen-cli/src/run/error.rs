@@ -7,6 +7,7 @@ use loadgen_core::pacer::UnfitPacing;
 
 use crate::backend::{EmbeddedError, FleetError};
 use crate::comparing::ComparingError;
+use crate::coordinate::CoordinateError;
 use crate::doctor::{MemoryError, PortError};
 use crate::limits::LimitError;
 use crate::output::{OutputError, PrintError};
@@ -61,6 +62,9 @@ pub(crate) enum RunError {
     /// What has to be done before the load failed.
     #[error("{0}")]
     Setup(String),
+    /// The shards of the run did not come together.
+    #[error(transparent)]
+    Apart(#[from] CoordinateError),
     /// A signal came before anything was measured.
     #[error("stopped before the load began; nothing was measured")]
     StoppedEarly,

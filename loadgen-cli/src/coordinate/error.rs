@@ -1,0 +1,125 @@
+//! Why the shards of a run did not come together.
+
+use std::io;
+use std::path::PathBuf;
+
+use loadgen_core::merge::MergeError;
+
+use super::proto::Refused;
+use super::proto::refused::Kind;
+use super::trust::TOKEN;
+use crate::results::ResultError;
+
+/// Why the shards of a run did not come together.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum CoordinateError {
+    /// Nobody would have to show anything.
+    #[error(
+        "{address} can be reached from other machines, and nothing keeps strangers out; set {TOKEN} to one secret for \
+         all shards, or give `--coordinator-ca`, `--coordinator-cert` and `--coordinator-key`"
+    )]
+    Open {
+        /// As it was given.
+        address: String,
+    },
+    /// A token that no field can carry.
+    #[error(
+        "environment variable {TOKEN}: expected letters, digits and signs of ASCII, without line breaks"
+    )]
+    Token,
+    /// A file of TLS.
+    #[error("failed to read {}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Files of TLS with which nothing can be spoken.
+    #[error("TLS of the coordinator cannot be spoken with these files: {why}")]
+    Tls {
+        /// What is wrong.
+        why: String,
+    },
+    /// An address that cannot be listened on.
+    #[error("failed to listen on {address}: {source}")]
+    Listen {
+        /// As it was given.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A thread, or a folder for results.
+    #[error("failed to start the coordinator: {0}")]
+    Start(io::Error),
+    /// Nobody there.
+    #[error("no coordinator at {address} within {within}: {why}")]
+    Absent {
+        /// Where it was looked for.
+        address: String,
+        /// For how long.
+        within: String,
+        /// What came of the last attempt.
+        why: String,
+    },
+    /// It wants another token.
+    #[error("the coordinator at {address} wants another token than {TOKEN} holds here: {why}")]
+    Unauthenticated {
+        /// Where it is.
+        address: String,
+        /// In its words.
+        why: String,
+    },
+    /// It gave this shard no place, or gave the run up.
+    #[error("{why}")]
+    Refused {
+        /// What kind of reason it is.
+        kind: Kind,
+        /// In its words.
+        why: String,
+    },
+    /// It was there.
+    #[error("the coordinator at {address} was lost before the load began: {why}")]
+    Lost {
+        /// Where it was.
+        address: String,
+        /// How that was seen.
+        why: String,
+    },
+    /// A result of a shard that cannot be read.
+    #[error(transparent)]
+    Result(#[from] ResultError),
+    /// Results that are not merged.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
+}
+
+impl From<Refused> for CoordinateError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused {
+            kind: refused.kind(),
+            why: refused.why,
+        }
+    }
+}
+
+impl CoordinateError {
+    /// Whether flags or the environment are wrong, whoever else there is.
+    pub(crate) fn is_usage(&self) -> bool {
+        match self {
+            Self::Open { .. }
+            | Self::Token
+            | Self::File { .. }
+            | Self::Tls { .. }
+            | Self::Listen { .. } => true,
+            Self::Start(_)
+            | Self::Absent { .. }
+            | Self::Unauthenticated { .. }
+            | Self::Refused { .. }
+            | Self::Lost { .. }
+            | Self::Result(_)
+            | Self::Merge(_) => false,
+        }
+    }
+}

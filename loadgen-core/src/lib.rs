@@ -78,6 +78,7 @@ mod judge;
 pub mod live;
 pub mod merge;
 mod nearest;
+mod numbered;
 pub mod outcome;
 pub mod pacer;
 mod pacing;

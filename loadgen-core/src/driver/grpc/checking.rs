@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -15,7 +16,7 @@ use super::filled::Kept;
 use super::health;
 use super::prepare::Prepared;
 use super::retry::{Attempt, Lost};
-use super::unary::{self, UnaryCall};
+use super::unary::{self, Outgoing, UnaryCall};
 use crate::driver::http2::{Met, Pool, Wanted};
 use crate::driver::steps::Looks;
 use crate::outcome::{Failure, GrpcCode};
@@ -28,6 +29,8 @@ use crate::workload::{Iteration, IterationSeed, Observer, Standing, WorkerContex
 pub(super) struct Checking {
     pub(super) check: HealthCheck,
     pub(super) call: UnaryCall,
+    /// What is asked, its prefix in front.
+    pub(super) question: Bytes,
     pub(super) targets: Vec<Target>,
     pub(super) wanted: Wanted,
 }
@@ -101,8 +104,12 @@ async fn ask(
         ..Looks::default()
     });
     let place = pool.place_for_next_iteration();
+    let outgoing = Outgoing {
+        headers: &checking.call.headers,
+        framed: &checking.question,
+    };
     let attempt = unary::attempt(
-        &checking.call,
+        (&checking.call, outgoing),
         &checking.targets,
         &place,
         (0, Attempt::default()),

@@ -91,7 +91,10 @@ mod tests {
             Err::<(), _>(refused(target))
         });
         let error = error.await.expect_err("nobody is there");
-        assert_eq!(error.message, "could not connect to t1: refused (nor to t0, t2)");
+        assert_eq!(
+            error.message,
+            "could not connect to t1: refused (nor to t0, t2)"
+        );
         assert_eq!(tried.into_inner(), [1, 2, 0].repeat(ROUNDS as usize));
     }
 

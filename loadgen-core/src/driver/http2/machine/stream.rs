@@ -150,7 +150,7 @@ impl Spare {
     }
 }
 
-const FEWEST_PLACES: usize = 4;
+const FEWEST_PLACES: usize = 2;
 
 /// A connection's streams.
 #[derive(Debug)]

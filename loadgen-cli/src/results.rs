@@ -1,5 +1,6 @@
 //! Where results of earlier runs come from: a file, or standard input.
 
+use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
@@ -7,7 +8,7 @@ use loadgen_core::report::{self, Document, ReadError};
 use loadgen_core::{input, journal};
 
 use crate::output::OutputError;
-use crate::settings::journal_beside;
+use crate::settings::{is_journal_beside, journal_beside};
 use crate::{screen, suite};
 
 /// Why the result of an earlier run cannot be told of.
@@ -105,6 +106,22 @@ fn load_journal(path: &Path) -> Result<Document, ResultError> {
         ));
     }
     Ok(kept.document())
+}
+
+/// The journals in a folder, and in those that lie in it beside where a result would be (`PATH.journal`). Where the
+/// result is, they are of an earlier run.
+pub(crate) fn journals_in(folder: &Path) -> Result<Vec<PathBuf>, ResultError> {
+    let failed = |source| not_read(folder, source);
+    let mut journals = journal::find(folder).map_err(failed)?;
+    let entries = fs::read_dir(folder).map_err(failed)?;
+    let paths: io::Result<Vec<PathBuf>> = entries.map(|it| it.map(|it| it.path())).collect();
+    let mut beside = paths.map_err(failed)?;
+    beside.retain(|it| is_journal_beside(it) && it.is_dir() && !it.with_extension("").exists());
+    beside.sort();
+    for folder in beside {
+        journals.extend(journal::find(&folder).map_err(|source| not_read(&folder, source))?);
+    }
+    Ok(journals)
 }
 
 fn only_journal(folder: &Path) -> Result<PathBuf, ResultError> {

@@ -35,7 +35,7 @@ use crate::protocols::{self, Spoken};
 
 pub(crate) use self::env::EnvError;
 pub(crate) use self::error::SettingsError;
-pub(crate) use self::journal::{Journal, beside as journal_beside};
+pub(crate) use self::journal::{Journal, beside as journal_beside, is_beside as is_journal_beside};
 pub(crate) use self::together::{coordination, run_id};
 pub(crate) use self::ui::UiSettings;
 

@@ -41,24 +41,32 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
 fn merged(paths: &[PathBuf]) -> Result<Document, Error> {
     let mut merge = Merge::default();
     for path in paths {
-        if path.is_dir() && !holds_journals(path) {
-            let files = comparing::results_in(path)?.into_iter();
-            // A page of a shard is the same once more, without what is merged.
-            let is_document = |it: &PathBuf| it.extension().is_some_and(|it| it == "json");
-            for file in files.filter(is_document) {
-                if let Some(Stored { source, document }) = comparing::stored_in_folder(&file)? {
-                    merge.add(&source, &document)?;
-                }
-            }
+        if path.is_dir() {
+            add_folder(path, &mut merge)?;
         } else {
-            merge.add(&suite::name(path), &results::load(path)?)?;
+            add(path, &mut merge)?;
         }
     }
     Ok(merge.finish()?)
 }
 
-/// Whether a folder is that of a journal, and not of results.
-fn holds_journals(folder: &Path) -> bool {
-    let found = loadgen_core::journal::find(folder);
-    found.is_ok_and(|it| !it.is_empty())
+fn add(path: &Path, merge: &mut Merge) -> Result<(), Error> {
+    Ok(merge.add(&suite::name(path), &results::load(path)?)?)
+}
+
+/// Adds what a folder has: results, journals, and those that a shard which did not come to its result has left
+/// beside where that would be.
+fn add_folder(folder: &Path, merge: &mut Merge) -> Result<(), Error> {
+    let in_folder = comparing::results_in(folder)?.into_iter();
+    // A page of a shard is the same once more, without what is merged.
+    let is_document = |it: &PathBuf| it.extension().is_some_and(|it| it == "json");
+    for file in in_folder.filter(is_document) {
+        if let Some(Stored { source, document }) = comparing::stored_in_folder(&file)? {
+            merge.add(&source, &document)?;
+        }
+    }
+    for journal in results::journals_in(folder)? {
+        add(&journal, merge)?;
+    }
+    Ok(())
 }

@@ -35,10 +35,18 @@ impl RunSettings {
     }
 }
 
+/// What is behind the name of a result in that of its journal's folder.
+const ENDING: &str = "journal";
+
+/// Whether a folder may be that of the journal of a result beside it, by its name.
+pub(crate) fn is_beside(folder: &Path) -> bool {
+    folder.extension().is_some_and(|it| it == ENDING)
+}
+
 /// The folder of the journal beside a file of results.
 pub(crate) fn beside(result: &Path) -> PathBuf {
     let mut name = result.as_os_str().to_owned();
-    name.push(".journal");
+    name.push(format!(".{ENDING}"));
     name.into()
 }
 

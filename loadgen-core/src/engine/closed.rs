@@ -1,6 +1,7 @@
 //! The closed load model: a fixed number of users, each of which starts again when done.
 
 use std::cell::Cell;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -138,7 +139,8 @@ pub(super) async fn run<W: Workload>(
             let slot = part.lane.core.new_slot();
             tasks.spawn_local(async move {
                 let core = Rc::clone(&part.lane.core);
-                core.contain(&slot, part.user(user, &slot, session)).await;
+                core.contain(&slot, pin!(part.user(user, &slot, session)))
+                    .await;
             });
         }
         while tasks.join_next().await.is_some() {}
@@ -224,7 +226,7 @@ impl<W: Workload> Part<W> {
         if self.going_on.get() == 0 {
             core.begin_ending(core.clock.now());
         }
-        self.lane.close(session).await;
+        Box::pin(self.lane.close(session)).await;
     }
 
     /// Whether this user may start one more measured iteration; takes it if so.
@@ -273,7 +275,9 @@ impl<W: Workload> Part<W> {
                     Some(Turn::Comes) => {}
                     Some(Turn::LooksAgain) => continue,
                     Some(Turn::Never) => {
-                        if !self.wait_to_be_recalled(user, session.take()).await {
+                        let recalled = self.wait_to_be_recalled(user, session.take());
+                        // Boxed, or every user would carry room for it.
+                        if !Box::pin(recalled).await {
                             return false;
                         }
                         continue;

@@ -4,7 +4,7 @@ mod told;
 
 use std::cell::{Cell, RefCell};
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -306,8 +306,9 @@ impl LaneCore {
         self.stopper.abort();
     }
 
-    /// Runs a user's task; its panic becomes the run's.
-    pub(super) async fn contain(&self, slot: &UserSlot, user: impl Future<Output = ()>) {
+    /// Runs a user's task; its panic becomes the run's. It stands where it is pinned: a task that is handed over has
+    /// room for it here, too.
+    pub(super) async fn contain(&self, slot: &UserSlot, user: Pin<&mut impl Future<Output = ()>>) {
         if let Err(panic) = AssertUnwindSafe(user).catch_unwind().await {
             if slot.measuring() {
                 self.recorder.interrupted(None, None);
@@ -432,7 +433,8 @@ impl<W: Workload> Lane<W> {
             let action = pin!(async {
                 let session = match session {
                     Some(session) => session,
-                    None => match self.workload.open(user).await {
+                    // Boxed, or every user would carry room for it.
+                    None => match Box::pin(self.workload.open(user)).await {
                         Ok(opened) => {
                             if is_beginning.replace(false) {
                                 iteration.begun();

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::num::NonZero;
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
 
@@ -276,7 +277,7 @@ impl<W: Workload> Crew<W> {
         let slot = part.lane.core.new_slot();
         self.tasks.spawn_local(async move {
             let core = Rc::clone(&part.lane.core);
-            core.contain(&slot, part.user(user, &slot)).await;
+            core.contain(&slot, pin!(part.user(user, &slot))).await;
         });
         true
     }
@@ -335,7 +336,7 @@ impl<W: Workload> Part<W> {
                 tokio::task::yield_now().await;
             }
         }
-        self.lane.close(session).await;
+        Box::pin(self.lane.close(session)).await;
     }
 
     /// The next arrival in line, with how many there were before it; waits for one. `None` when there will

@@ -12,6 +12,7 @@ use minijinja::machinery::{
 };
 use minijinja::{AutoEscape, Environment, Error, Value};
 
+use super::direct::{Direct, Pieces};
 use super::names::Names;
 use super::taint::Flow;
 use super::{analysis, depth, operators};
@@ -43,26 +44,27 @@ impl Code {
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn of_expression(source: &str) -> Result<(Self, Names), Error> {
+    pub(super) fn of_expression(source: &str) -> Result<(Self, Names, Option<Direct>), Error> {
         depth::bound(source, true)?;
-        let mut names = Names::default();
+        let (mut names, mut direct) = (Names::default(), None);
         let owned = Owned::try_new(source.into(), |source| {
             let expression = parse_expr(source)?;
             names = analysis::of_expression(&expression, source)?;
+            direct = Direct::of(&expression);
             let mut generator = CodeGenerator::new(NAME, source);
             generator.compile_expr(&expression);
             Ok::<_, Error>(guarded(&generator.finish().0, &names))
         })?;
-        Ok((Self(owned), names))
+        Ok((Self(owned), names, direct))
     }
 
     /// Those of a template, and what can be said of it.
     ///
     /// # Errors
     /// What is wrong with it.
-    pub(super) fn of_template(source: &str) -> Result<(Self, Names), Error> {
+    pub(super) fn of_template(source: &str) -> Result<(Self, Names, Option<Pieces>), Error> {
         depth::bound(source, false)?;
-        let mut names = Names::default();
+        let (mut names, mut direct) = (Names::default(), None);
         let owned = Owned::try_new(source.into(), |source| {
             let whitespace = WhitespaceConfig {
                 keep_trailing_newline: true,
@@ -70,11 +72,12 @@ impl Code {
             };
             let template: ast::Stmt<'_> = parse(source, NAME, Default::default(), whitespace)?;
             names = analysis::of_template(&template, source)?;
+            direct = Pieces::of(&template);
             let mut generator = CodeGenerator::new(NAME, source);
             generator.compile_stmt(&template);
             Ok::<_, Error>(guarded(&generator.finish().0, &names))
         })?;
-        Ok((Self(owned), names))
+        Ok((Self(owned), names, direct))
     }
 
     /// What an expression comes to.

@@ -1,6 +1,7 @@
 //! The functions that the language has beside minijinja's own.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use data_encoding::{BASE64, HEXLOWER};
@@ -9,6 +10,8 @@ use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::scope::draw;
 use super::{bounds, taint};
+
+pub(super) const UUID: &str = "uuid";
 
 /// Their names, minijinja's among them.
 pub(super) const NAMES: [&str; 10] = [
@@ -21,11 +24,11 @@ pub(super) const NAMES: [&str; 10] = [
     "random",
     "range",
     "sha256",
-    "uuid",
+    UUID,
 ];
 
 pub(super) fn add_to(environment: &mut Environment<'static>) {
-    environment.add_function("uuid", uuid);
+    environment.add_function(UUID, |state: &State<'_, '_>| random_uuid(draw(state)));
     environment.add_function("random", random);
     environment.add_function("choice", choice);
     environment.add_function("now", now);
@@ -35,19 +38,18 @@ pub(super) fn add_to(environment: &mut Environment<'static>) {
 }
 
 /// A random UUID (RFC 9562, version 4).
-fn uuid(state: &State<'_, '_>) -> String {
-    let random = draw(state).u128(..);
-    let versioned = (random & !(0xf << 76)) | (0x4 << 76);
-    let id = (versioned & !(0b11 << 62)) | (0b10 << 62);
-    let hex = format!("{id:032x}");
-    [
-        &hex[..8],
-        &hex[8..12],
-        &hex[12..16],
-        &hex[16..20],
-        &hex[20..],
-    ]
-    .join("-")
+pub(super) fn random_uuid(mut chance: fastrand::Rng) -> String {
+    const GROUPS: [Range<usize>; 5] = [0..4, 4..6, 6..8, 8..10, 10..16];
+    let versioned = (chance.u128(..) & !(0xf << 76)) | (0x4 << 76);
+    let id = ((versioned & !(0b11 << 62)) | (0b10 << 62)).to_be_bytes();
+    let mut text = String::with_capacity(36);
+    for group in GROUPS {
+        if group.start > 0 {
+            text.push('-');
+        }
+        HEXLOWER.encode_append(&id[group], &mut text);
+    }
+    text
 }
 
 /// A whole number from `least` to `most`, both included; or a fraction where one of them is one.

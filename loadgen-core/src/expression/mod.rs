@@ -8,6 +8,7 @@ mod analysis;
 mod bounds;
 mod compiled;
 mod depth;
+mod direct;
 mod functions;
 #[cfg(fuzzing)]
 pub mod fuzzing;
@@ -16,20 +17,19 @@ mod json_text;
 mod message;
 mod names;
 mod operators;
-mod path;
 mod saved;
 mod scope;
 mod slip;
 mod taint;
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::sync::{Arc, LazyLock};
 
 use minijinja::value::ValueKind;
-use minijinja::{Environment, Output, UndefinedBehavior};
+use minijinja::{Environment, UndefinedBehavior};
 
 use self::compiled::Code;
-use self::path::Lookup;
+use self::direct::{Direct, Pieces};
 
 pub(crate) use json::value_of;
 pub(crate) use json_text::{JsonText, Misplaced, NUMBER};
@@ -70,7 +70,7 @@ fn environment() -> Environment<'static> {
 }
 
 /// Writes what stands between `{{` and `}}`. Nothing is escaped: what is sent is no page.
-fn emit(out: &mut Output<'_>, value: &Value) -> Result<(), minijinja::Error> {
+fn emit(out: &mut impl Write, value: &Value) -> Result<(), minijinja::Error> {
     let sealed = taint::opened(value);
     let value = sealed.as_ref().unwrap_or(value);
     if let Some(word) = word(value) {
@@ -134,13 +134,13 @@ impl ExpressionError {
 
 /// A compiled expression, as in `check`, `save`, `when` and `match`: `reply.total == 3`.
 #[derive(Clone)]
-pub(crate) struct Expression(Arc<Compiled>);
+pub(crate) struct Expression(Arc<Compiled<Direct>>);
 
-struct Compiled {
+struct Compiled<D> {
     source: Box<str>,
     code: Code,
-    /// What is looked up, where that is all.
-    lookup: Option<Lookup>,
+    /// What it is, where that takes no interpreter.
+    direct: Option<D>,
     names: Names,
 }
 
@@ -191,8 +191,8 @@ impl Expression {
     /// As [`evaluate`](Self::evaluate).
     pub(crate) fn evaluate_telling(&self, scope: &Scope) -> Result<(Value, bool), ExpressionError> {
         let (value, is_secret) = within_bounds(scope, || {
-            let lookup = self.0.lookup.as_ref();
-            let value = match lookup.and_then(|it| it.find(scope)) {
+            let direct = self.0.direct.as_ref();
+            let value = match direct.and_then(|it| it.find(scope)) {
                 Some(found) => found,
                 None => self.0.code.evaluate(&ENVIRONMENT, scope.value())?,
             };
@@ -227,18 +227,18 @@ impl PartialEq for Expression {
     }
 }
 
-impl Compiled {
+impl<D> Compiled<D> {
     fn new(
         source: &str,
-        compile: impl FnOnce(&str) -> Result<(Code, Names), minijinja::Error>,
+        compile: impl FnOnce(&str) -> Result<(Code, Names, Option<D>), minijinja::Error>,
     ) -> Result<Self, ExpressionError> {
         bounds::begin();
-        let (code, names) = compile(source).map_err(|error| ExpressionError::of(&error))?;
-        let source: Box<str> = source.into();
+        let compiled = compile(source).map_err(|error| ExpressionError::of(&error));
+        let (code, names, direct) = compiled?;
         Ok(Self {
-            lookup: Lookup::of(&source, &names),
-            source,
+            source: source.into(),
             code,
+            direct,
             names,
         })
     }
@@ -269,7 +269,7 @@ pub(crate) enum Text {
 
 /// A text with expressions or statements in it, compiled.
 #[derive(Clone)]
-pub(crate) struct Template(Arc<Compiled>);
+pub(crate) struct Template(Arc<Compiled<Pieces>>);
 
 /// What begins anything that is not constant.
 const OPENINGS: [&str; 3] = ["{{", "{%", "{#"];
@@ -354,6 +354,14 @@ impl Template {
     }
 
     fn render(&self, scope: &Scope) -> Result<String, ExpressionError> {
+        if let Some(pieces) = &self.0.direct {
+            let chance = scope.chance();
+            if let Some(rendered) = within_bounds(scope, || pieces.render(scope))? {
+                return Ok(rendered);
+            }
+            // The interpreter can say what is not there. It begins anew.
+            scope.reseed(chance);
+        }
         within_bounds(scope, || self.0.code.render(&ENVIRONMENT, scope.value()))
     }
 }

@@ -92,6 +92,11 @@ impl Scope {
         change(&mut self.names.lock());
     }
 
+    /// From where chance goes on: with this as its seed, the same comes again.
+    pub(super) fn chance(&self) -> u64 {
+        self.names.draws.0.load(Ordering::Relaxed)
+    }
+
     /// Has chance begin anew with this seed.
     pub(crate) fn reseed(&self, seed: u64) {
         self.names.draws.0.store(seed, Ordering::Relaxed);
@@ -120,6 +125,16 @@ impl Scope {
 
     pub(super) fn value(&self) -> Value {
         self.value.clone()
+    }
+
+    /// What a name stands for, where that is something.
+    pub(super) fn get(&self, name: &str) -> Option<Value> {
+        self.names.get(name)
+    }
+
+    /// The chance for one call of a function.
+    pub(super) fn draw(&self) -> fastrand::Rng {
+        self.names.draws.next()
     }
 }
 
@@ -168,25 +183,10 @@ impl Names {
         self.secrets.derive(secret);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Variables> {
-        self.variables
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Object for Names {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Map
-    }
-
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let key = key.as_str()?;
-        if key == DRAWS {
-            return Some(Value::from_dyn_object(Arc::clone(&self.draws)));
-        }
+    /// What a name stands for, where that is something.
+    fn get(&self, name: &str) -> Option<Value> {
         let it = self.lock();
-        let value = match key {
+        let value = match name {
             "user" => it.user.into(),
             "iteration" => it.iteration.into(),
             "worker" => it.worker.into(),
@@ -204,6 +204,25 @@ impl Object for Names {
         (!value.is_undefined()).then_some(value)
     }
 
+    fn lock(&self) -> MutexGuard<'_, Variables> {
+        self.variables
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Object for Names {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Map
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        match key.as_str()? {
+            DRAWS => Some(Value::from_dyn_object(Arc::clone(&self.draws))),
+            name => self.get(name),
+        }
+    }
+
     fn enumerate(self: &Arc<Self>) -> Enumerator {
         Enumerator::NonEnumerable
     }
@@ -215,14 +234,19 @@ struct Draws(AtomicU64);
 
 impl Object for Draws {}
 
+impl Draws {
+    fn next(&self) -> fastrand::Rng {
+        /// An odd number without pattern: the sequence comes to each value once.
+        const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
+        let seed = self.0.fetch_add(STEP, Ordering::Relaxed);
+        // Seeds that follow each other are mixed, or their first draws would be alike.
+        fastrand::Rng::with_seed(mix(seed))
+    }
+}
+
 /// The chance for one call of a function.
 pub(super) fn draw(state: &State<'_, '_>) -> fastrand::Rng {
-    /// An odd number without pattern: the sequence comes to each value once.
-    const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
     let draws = state.lookup(DRAWS).unwrap_or_default();
-    let seed = draws
-        .downcast_object_ref::<Draws>()
-        .map_or(0, |draws| draws.0.fetch_add(STEP, Ordering::Relaxed));
-    // Seeds that follow each other are mixed, or their first draws would be alike.
-    fastrand::Rng::with_seed(mix(seed))
+    let draws = draws.downcast_object_ref::<Draws>();
+    draws.map_or_else(|| fastrand::Rng::with_seed(mix(0)), Draws::next)
 }

@@ -302,7 +302,7 @@ fn does_not_know(source: &str) -> Vec<String> {
 #[test_case("user")]
 fn a_path_is_found_without_the_interpreter(source: &str) {
     let expression = Expression::parse(source).unwrap();
-    let path = expression.0.lookup.clone().expect("it is a path");
+    let path = expression.0.direct.clone().expect("it is a path");
     let found = path.find(&scope()).expect("it is there");
     let code = &expression.0.code;
     let evaluated = code.evaluate(&ENVIRONMENT, scope().value()).unwrap();
@@ -311,12 +311,51 @@ fn a_path_is_found_without_the_interpreter(source: &str) {
 
 #[test_case("reply.items[0].id")]
 #[test_case("row.name|upper")]
-#[test_case("(row.name)")]
+#[test_case("uuid(1)")]
 #[test_case("user ~ user")]
 #[test_case("true")]
 #[test_case("'row.name'")]
 fn what_is_no_path_is_left_to_the_interpreter(source: &str) {
-    assert!(Expression::parse(source).unwrap().0.lookup.is_none());
+    assert!(Expression::parse(source).unwrap().0.direct.is_none());
+}
+
+#[test_case("user {{ user }}")]
+#[test_case("{{ row.name }}: {{ reply.total }}, {{ reply.items }}")]
+#[test_case("a {{- row.name -}} b{# nobody sees this #}\n")]
+#[test_case("{{ user }}/{{ uuid() }}/{{ uuid() }}")]
+#[test_case("{% raw %}{{ user }}{% endraw %} {{ user }}")]
+fn values_between_texts_are_put_there_without_the_interpreter(source: &str) {
+    let template = Template::parse(source).unwrap();
+    let pieces = template.0.direct.as_ref().expect("nothing else is in it");
+    let rendered = pieces.render(&scope()).unwrap();
+    let (code, scope) = (&template.0.code, scope());
+    let interpreted = code.render(&ENVIRONMENT, scope.value()).unwrap();
+    assert_eq!(rendered.as_deref(), Some(&*interpreted));
+}
+
+#[test_case("{{ user + 1 }} times")]
+#[test_case("{% if user %}{{ user }}{% endif %}")]
+#[test_case("{% set it = row %}{{ it.name }}!")]
+#[test_case("{{ row.name|upper }}!")]
+fn what_is_more_than_that_is_left_to_the_interpreter(source: &str) {
+    assert!(Template::parse(source).unwrap().0.direct.is_none());
+}
+
+#[test]
+fn what_is_not_there_draws_no_more_chance_than_the_interpreter_does() {
+    let template = Template::parse("{{ uuid() }} {{ row.nobody }}").unwrap();
+    let (one, other) = (scope(), scope());
+    let interpreted = template.0.code.render(&ENVIRONMENT, other.value());
+    assert!(template.render(&one).is_err() && interpreted.is_err());
+    assert_eq!(one.chance(), other.chance());
+    assert_ne!(one.chance(), scope().chance());
+}
+
+#[test_case("Hello, {{ row.nobody }}!" => "it uses a value that is not there")]
+#[test_case("Hello, {{ range }}!" => "Hello, function!"; "a function's name")]
+fn what_is_not_there_is_told_by_the_interpreter(source: &str) -> String {
+    let rendered = Text::parse(source).unwrap().render(&scope());
+    rendered.map_or_else(|error| error.to_string(), |text| text.to_string())
 }
 
 #[test_case("csv.age > 40" => vec!["`csv.age > 40` compares a text with a number; write `csv.age|int > 40`"])]

@@ -1,7 +1,8 @@
 //! What a workload observes, and where its observations go.
 
 use std::hash::{Hash, Hasher};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU128;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use schemars::JsonSchema;
@@ -41,7 +42,9 @@ impl KeyIndex {
 pub struct ConnectionId {
     number: u64,
     address: Option<AddressIndex>,
-    source: Option<IpAddr>,
+    /// As IPv6 has it. A number can be copied at once, unlike an address and what kind it is: it goes along with
+    /// each request.
+    source: Option<NonZeroU128>,
 }
 
 impl PartialEq for ConnectionId {
@@ -98,13 +101,19 @@ impl ConnectionId {
     /// The same, of a connection that comes from this address.
     #[must_use]
     pub fn from_source(self, source: Option<IpAddr>) -> Self {
+        let number = |source| match source {
+            IpAddr::V4(source) => source.to_ipv6_mapped().to_bits(),
+            IpAddr::V6(source) => source.to_bits(),
+        };
+        let source = source.and_then(|it| NonZeroU128::new(number(it)));
         Self { source, ..self }
     }
 
-    /// Where it comes from, where that is known.
+    /// Where it comes from, where that is known; an IPv4 address that is written as IPv6 is the IPv4 one.
     #[must_use]
     pub fn source(self) -> Option<IpAddr> {
-        self.source
+        let address = self.source.map(|it| Ipv6Addr::from_bits(it.get()));
+        address.map(|it| it.to_canonical())
     }
 }
 

@@ -15,6 +15,7 @@ use tonic::metadata::MetadataMap;
 use super::compression;
 use super::details::Details;
 use super::filled::{Answer, FilledCall};
+use super::framed::Framed;
 use super::intercept::Watch;
 use super::metadata::Metadata;
 use super::numbered::{IdField, Numbered};
@@ -39,8 +40,8 @@ impl Call {
     /// and heads that are the same from call to call but for what is read from files.
     pub(super) fn not_for_own_codec(&self) -> Option<&'static str> {
         let (compression, is_constant) = match &self.kind {
-            Kind::Unary(call) => (call.compression, true),
-            Kind::Filled(call) => (call.constant.compression, call.metadata.is_constant()),
+            Kind::Unary(call, _) => (call.compression, true),
+            Kind::Filled(call) => (call.unary.compression, call.metadata.is_constant()),
             Kind::Stream(call) if call.shape == Shape::Unary => return Some("it asks for health"),
             Kind::Stream(_) => return Some("it streams"),
         };
@@ -55,9 +56,9 @@ impl Call {
 /// How a call is made.
 #[derive(Debug)]
 pub(super) enum Kind {
-    /// Straight on HTTP/2.
-    Unary(UnaryCall),
-    /// The same, with something to evaluate before it or to look at behind it.
+    /// Straight on HTTP/2, with this message.
+    Unary(UnaryCall, Framed),
+    /// The same, with headers to evaluate before it or something to look at behind it.
     Filled(Box<FilledCall>),
     /// Through tonic's client.
     Stream(Box<StreamCall>),

@@ -8,6 +8,7 @@ use super::framing::Nobody;
 use super::own::{Connections, UserConnection};
 use super::resilience::Resilience;
 use super::retry::{Attempt, Lost};
+use super::unary::Outgoing;
 use super::{filled, intercept, stream, unary};
 use crate::clock::Nanos;
 use crate::driver::http2::{Chosen, Place};
@@ -122,10 +123,18 @@ impl Execute for CallsOn<'_> {
         }
         let targets = &call.targets;
         match &call.kind {
-            Kind::Unary(call) => {
+            Kind::Unary(call, message) => {
+                let framed = match message.now(call.compression, session.scope()) {
+                    Ok(framed) => framed,
+                    Err(error) => return filled::came_to_nothing(&error, iteration),
+                };
+                let outgoing = Outgoing {
+                    headers: &call.headers,
+                    framed: &framed,
+                };
                 let attempt = async |place: &Rc<Place>, nth, _: &dyn Fn()| {
-                    let nth = (step, nth);
-                    unary::attempt(call, targets, place, nth, iteration, &mut Nobody).await
+                    let (what, nth) = ((call, outgoing), (step, nth));
+                    unary::attempt(what, targets, place, nth, iteration, &mut Nobody).await
                 };
                 self.make(iteration, attempt).await
             }

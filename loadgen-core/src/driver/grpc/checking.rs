@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -15,9 +16,10 @@ use super::filled::Kept;
 use super::health;
 use super::prepare::Prepared;
 use super::retry::{Attempt, Lost};
-use super::unary::{self, UnaryCall};
+use super::unary::{self, Outgoing, UnaryCall};
 use crate::driver::http2::{Met, Pool, Wanted};
 use crate::driver::steps::Looks;
+use crate::driver::transport::probe::Rounds;
 use crate::outcome::{Failure, GrpcCode};
 use crate::scenario::{Codec, HealthCheck};
 use crate::units::format_duration;
@@ -28,6 +30,8 @@ use crate::workload::{Iteration, IterationSeed, Observer, Standing, WorkerContex
 pub(super) struct Checking {
     pub(super) check: HealthCheck,
     pub(super) call: UnaryCall,
+    /// What is asked, its prefix in front.
+    pub(super) question: Bytes,
     pub(super) targets: Vec<Target>,
     pub(super) wanted: Wanted,
 }
@@ -52,7 +56,7 @@ pub(super) async fn watch(
     };
     let pool = Pool::of_one(&met.endpoint, met.target, &checking.wanted, &quietly);
     // Whether there is somebody is what is asked.
-    let _ = pool.open().await;
+    let _ = pool.open(Rounds::one()).await;
     // Whoever asked it before may be gone.
     let mut answers = Answers {
         stands: met.standing.health(),
@@ -101,8 +105,12 @@ async fn ask(
         ..Looks::default()
     });
     let place = pool.place_for_next_iteration();
+    let outgoing = Outgoing {
+        headers: &checking.call.headers,
+        framed: &checking.question,
+    };
     let attempt = unary::attempt(
-        &checking.call,
+        (&checking.call, outgoing),
         &checking.targets,
         &place,
         (0, Attempt::default()),

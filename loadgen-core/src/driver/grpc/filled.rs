@@ -2,6 +2,7 @@
 //!
 //! Owns what is evaluated before such a call, and what is kept of its answer. The call itself is `unary`'s.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -11,30 +12,28 @@ use prost_reflect::MessageDescriptor;
 
 use super::call::Target;
 use super::calls::CallsOn;
-use super::compression;
-use super::framing::{self, Keep};
+use super::framed::Framed;
+use super::framing::Keep;
 use super::metadata::Metadata;
 use super::own::UserConnection;
 use super::reply;
-use super::template::MessageTemplate;
-use super::unary::{self, UnaryCall, Witness};
+use super::unary::{self, Outgoing, UnaryCall, Witness};
+use crate::driver::header_fields::Fields;
 use crate::driver::header_values::header_values;
 use crate::driver::http2::Place;
 use crate::driver::identity::Identity;
 use crate::driver::steps::{Looks, Reply, Session};
 use crate::expression::{ExpressionError, Scope, Value};
 use crate::outcome::{Failure, Outcome};
-use crate::scenario::Compression;
 use crate::workload::Iteration;
 
 /// What is sent and what is looked at.
 #[derive(Debug)]
 pub(super) struct FilledCall {
     pub(super) metadata: Metadata,
-    /// What was prepared once; empty where it is evaluated each time.
-    pub(super) constant: UnaryCall,
-    /// The message, where it is evaluated.
-    pub(super) message: Option<MessageTemplate>,
+    /// What is the same each time.
+    pub(super) unary: UnaryCall,
+    pub(super) message: Framed,
     pub(super) answer: Answer,
 }
 
@@ -63,10 +62,12 @@ pub(super) async fn run(
         Ok(filled) => filled,
         Err(error) => return came_to_nothing(&error, iteration),
     };
+    let (headers, framed) = &filled;
+    let outgoing = Outgoing { headers, framed };
     let mut kept = Kept::of(call.answer.looks);
     let attempt = async |place: &Rc<Place>, nth, _: &dyn Fn()| {
-        let nth = (step, nth);
-        unary::attempt(&filled, targets, place, nth, iteration, &mut kept).await
+        let (what, nth) = ((&call.unary, outgoing), (step, nth));
+        unary::attempt(what, targets, place, nth, iteration, &mut kept).await
     };
     let outcome = calls.make(iteration, attempt).await;
     call.answer.hand_over(kept, outcome, session, iteration)
@@ -79,45 +80,18 @@ pub(super) fn came_to_nothing(error: &ExpressionError, iteration: &Iteration<'_>
 }
 
 impl FilledCall {
-    /// The call as it is at the moment.
+    /// What is sent at the moment: headers, and the message with its prefix.
     ///
     /// # Errors
     /// The place of what came to nothing that can be sent, and why.
-    pub(super) fn fill(&self, scope: &Scope) -> Result<UnaryCall, ExpressionError> {
-        let constant = &self.constant;
-        let framed = match &self.message {
-            Some(message) => framed(message, constant.compression, scope)?,
-            None => constant.framed.clone(),
-        };
-        Ok(UnaryCall {
-            number: constant.number,
-            headers: self.metadata.filled(scope)?,
-            identity: constant.identity.clone(),
-            framed,
-            compression: constant.compression,
-            max_message: constant.max_message,
-            details: Arc::clone(&constant.details),
-        })
+    pub(super) fn fill(
+        &self,
+        scope: &Scope,
+    ) -> Result<(Arc<Fields>, Cow<'_, Bytes>), ExpressionError> {
+        let headers = self.metadata.filled(scope)?;
+        let framed = self.message.now(self.unary.compression, scope)?;
+        Ok((headers, framed))
     }
-}
-
-/// A message with its prefix, as it is at the moment.
-fn framed(
-    message: &MessageTemplate,
-    compression: Option<Compression>,
-    scope: &Scope,
-) -> Result<Bytes, ExpressionError> {
-    let too_long =
-        || ExpressionError::new("the message is longer than 4 GiB, which gRPC cannot carry");
-    if let Some(how) = compression {
-        let packed = compression::packed(how, &message.encode(scope)?)?;
-        return framing::with_prefix(true, &packed).ok_or_else(too_long);
-    }
-    let mut encoded = Vec::with_capacity(framing::PREFIX_LEN + message.usual_len());
-    encoded.extend_from_slice(&[0; framing::PREFIX_LEN]);
-    message.encode_into(scope, &mut encoded)?;
-    framing::put_prefix(&mut encoded).ok_or_else(too_long)?;
-    Ok(encoded.into())
 }
 
 /// What was seen of an answer.
@@ -174,14 +148,14 @@ impl Answer {
         session: &mut Session<UserConnection>,
         iteration: &Iteration<'_>,
     ) -> Outcome {
+        if self.looks == Looks::default() {
+            return outcome;
+        }
         let status = match outcome {
             Outcome::Ok => Value::from("OK"),
             Outcome::Failed(Failure::Grpc(code)) => Value::from(code.to_string()),
             Outcome::Failed(_) => return outcome,
         };
-        if self.looks == Looks::default() {
-            return outcome;
-        }
         let value = match outcome.is_ok() && self.looks.reply {
             false => Ok(Value::UNDEFINED),
             true => reply::decode(&self.descriptor, kept.message),

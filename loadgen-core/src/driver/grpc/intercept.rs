@@ -156,12 +156,12 @@ fn as_stream(
     path: &str,
     scope: &Scope,
 ) -> Result<(StreamCall, HeaderMap), ExpressionError> {
-    let unary = |unary: &UnaryCall, answer| StreamCall {
+    let unary = |unary: &UnaryCall, framed: &Bytes, answer| StreamCall {
         shape: Shape::Unary,
         path: path.try_into().expect("it is a path already"),
         metadata: Metadata::constant(HeaderMap::new()),
         messages: Messages {
-            each: [Outbound::Constant(unary.framed.slice(PREFIX_LEN..))].into(),
+            each: [Outbound::Constant(framed.slice(PREFIX_LEN..))].into(),
             count: 1,
             compression: unary.compression,
         },
@@ -181,7 +181,7 @@ fn as_stream(
             let headers = stream.metadata.filled(scope)?.now();
             (StreamCall::clone(stream), headers)
         }
-        Kind::Unary(call_of_one) => {
+        Kind::Unary(call_of_one, message) => {
             let answer = Answer {
                 looks: Looks::default(),
                 checked: Looks::default(),
@@ -191,11 +191,14 @@ fn as_stream(
                 },
                 descriptor: call.method.output(),
             };
-            (unary(call_of_one, answer), call_of_one.headers.now())
+            let framed = message.now(call_of_one.compression, scope)?;
+            let made = unary(call_of_one, &framed, answer);
+            (made, call_of_one.headers.now())
         }
         Kind::Filled(filled) => {
-            let call = filled.fill(scope)?;
-            (unary(&call, filled.answer.clone()), call.headers.now())
+            let (headers, framed) = filled.fill(scope)?;
+            let made = unary(&filled.unary, &framed, filled.answer.clone());
+            (made, headers.now())
         }
     })
 }

@@ -20,6 +20,7 @@ mod editions;
 mod encoded;
 mod error;
 mod filled;
+mod framed;
 mod framing;
 #[cfg(fuzzing)]
 pub mod fuzzing;

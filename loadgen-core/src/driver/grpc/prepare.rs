@@ -22,6 +22,7 @@ use super::descriptor::{Catalogue, Found};
 use super::details::Details;
 use super::error::DriverError;
 use super::filled::{Answer, FilledCall};
+use super::framed::Framed;
 use super::metadata::{Metadata, headers};
 use super::numbered::{IdField, Numbered, with_placeholder};
 use super::reflection::{self, Reflected};
@@ -188,11 +189,11 @@ fn asking(
             number: 0,
             headers: metadata.constant,
             identity: None,
-            framed: health::question(&check.service),
             compression: None,
             max_message: scenario.max_message,
             details: Arc::clone(&context.details),
         },
+        question: health::question(&check.service),
         targets: context.targets(health::PATH),
         wanted: checking::wanted(check, scenario.connect_timeout),
     })
@@ -598,30 +599,33 @@ fn unary(
     metadata: Metadata,
     answer: Answer,
 ) -> Option<Kind> {
-    let (encoded, message) = match message {
-        Some(Outbound::Constant(encoded)) => (encoded, None),
-        Some(Outbound::Template { message, .. }) => (Bytes::new(), Some(message)),
-        // Numbers are for streams.
-        Some(Outbound::Numbered(_)) | None => (Bytes::new(), None),
+    let message = match message {
+        Some(Outbound::Template { message, .. }) => Framed::Template(message),
+        message => {
+            let encoded = match message {
+                Some(Outbound::Constant(encoded)) => encoded,
+                // Numbers are for streams.
+                _ => Bytes::new(),
+            };
+            Framed::Constant(framing::with_prefix(call.compression.is_some(), &encoded)?)
+        }
     };
-    let is_plain =
-        message.is_none() && metadata.templates.is_empty() && answer.looks == Looks::default();
+    let is_plain = metadata.templates.is_empty() && answer.looks == Looks::default();
     let number = context.unary_calls.get();
     context.unary_calls.set(number + 1);
-    let constant = UnaryCall {
+    let unary = UnaryCall {
         number,
         headers: Arc::clone(&metadata.constant),
         identity: answer.identity.header().cloned(),
-        framed: framing::with_prefix(call.compression.is_some(), &encoded)?,
         compression: call.compression,
         max_message: context.scenario.max_message,
         details: Arc::clone(&context.details),
     };
     Some(match is_plain {
-        true => Kind::Unary(constant),
+        true => Kind::Unary(unary, message),
         false => Kind::Filled(Box::new(FilledCall {
             metadata,
-            constant,
+            unary,
             message,
             answer,
         })),

@@ -30,22 +30,29 @@ use crate::outcome::Failure;
 use crate::scenario::Compression;
 use crate::workload::Iteration;
 
-/// What is sent.
+/// What is known of a call before it is made.
 #[derive(Debug)]
 pub(super) struct UnaryCall {
     /// Which one of the scenario's it is.
     pub(super) number: usize,
+    /// Those of its headers that are the same each time.
     pub(super) headers: Arc<Fields>,
     /// The field of an answer's head that says whose it is, where it is one.
     pub(super) identity: Option<HeaderName>,
-    /// The message, its prefix in front.
-    pub(super) framed: Bytes,
-    /// How that is compressed.
+    /// How its message is compressed.
     pub(super) compression: Option<Compression>,
     /// The longest message taken.
     pub(super) max_message: u32,
     /// What is known of what a failed status says.
     pub(super) details: Arc<Details>,
+}
+
+/// What is sent, as it is at the moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Outgoing<'a> {
+    pub(super) headers: &'a Fields,
+    /// The message, its prefix in front.
+    pub(super) framed: &'a Bytes,
 }
 
 /// Who is told of the parts of an answer, its message included.
@@ -80,7 +87,7 @@ impl From<Lost> for Ended {
 
 /// Makes an attempt. `step` is told with which attempt at the call it is.
 pub(super) async fn attempt(
-    call: &UnaryCall,
+    what: (&UnaryCall, Outgoing<'_>),
     targets: &[Target],
     place: &Rc<Place>,
     step: (usize, Attempt),
@@ -90,14 +97,14 @@ pub(super) async fn attempt(
     let uri = &targets[place.target].uri;
     let waiting = Waiting::new(uri, "", place, iteration);
     let under = (iteration, &waiting.stage);
-    let result = until_seen(call, uri, place, step, under, witness).await;
+    let result = until_seen(what, uri, place, step, under, witness).await;
     waiting.over();
     result
 }
 
 /// Sends the request until a server has looked at it.
 async fn until_seen(
-    call: &UnaryCall,
+    (call, outgoing): (&UnaryCall, Outgoing<'_>),
     uri: &Uri,
     place: &Rc<Place>,
     (step, nth): (usize, Attempt),
@@ -114,17 +121,18 @@ async fn until_seen(
             Err(failure) => return Err(Lost::unanswered(failure)),
         };
         let request = || {
-            let mut headers = call.headers.now();
+            let mut headers = outgoing.headers.now();
             nth.put(&mut headers, || iteration.now());
             request(uri, headers)
         };
         // A connection goes to one target, so that the call's number says all of the head.
         let constant = (nth.previous == 0).then(|| Constant {
             number: call.number,
-            version: call.headers.version(),
+            version: outgoing.headers.version(),
         });
         let under = (iteration, stage);
-        match exchange(call, (constant, request), &permit, under, witness).await {
+        let request = (constant, request, outgoing.framed);
+        match exchange(call, request, &permit, under, witness).await {
             Ok(()) => return Ok(()),
             Err(Ended::Failed(lost)) => return Err(lost),
             Err(Ended::Untouched(error)) => {
@@ -143,7 +151,7 @@ async fn until_seen(
 
 async fn exchange(
     call: &UnaryCall,
-    (constant, request): (Option<Constant>, impl Fn() -> Request<()>),
+    (constant, request, framed): (Option<Constant>, impl Fn() -> Request<()>, &Bytes),
     permit: &StreamPermit,
     (iteration, stage): (&Iteration<'_>, &Cell<Stage>),
     witness: &mut impl Witness,
@@ -156,7 +164,7 @@ async fn exchange(
         stage,
     };
     stage.set(Stage::Sending);
-    let sent = under_way.call.send(&call.framed);
+    let sent = under_way.call.send(framed);
     let failed = |error: Error| http2_failure(error, permit, iteration, stage);
     sent.map_err(failed)?;
     permit.handed_over(iteration.ready_since());

@@ -162,7 +162,12 @@ pub(super) fn keep(place: Rc<Place>, opener: Opener, first: First) -> impl Futur
     keep_driving(place, opener, first, has_failed)
 }
 
-async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>, has_failed: bool) {
+async fn keep_driving(
+    place: Rc<Place>,
+    opener: Opener,
+    first: Option<Box<Driven>>,
+    has_failed: bool,
+) {
     let now = || opener.stamps.clock().now();
     let mut backoff = Backoff::new(opener.seed);
     let mut was_dropped = false;
@@ -179,12 +184,13 @@ async fn keep_driving(place: Rc<Place>, opener: Opener, first: Option<Driven>, h
             opener.aim(&place);
             let peer = place.peer();
             let wait = until.saturating_sub(now());
-            let attempt = async {
+            // Boxed, or every connection would carry room for it.
+            let attempt = Box::pin(async {
                 if wait > 0 {
                     tokio::time::sleep(Duration::from_nanos(wait)).await;
                 }
                 opener.open_for(&place, &peer, was_dropped).await
-            };
+            });
             match place.while_for(&peer, attempt).await {
                 Some(None) => {
                     // Those in line reckon with the rest before the attempt, which is over; the next one's is
@@ -255,7 +261,7 @@ impl Opener {
         place: &Place,
         peer: &Rc<Peer>,
         replaces_dropped: bool,
-    ) -> Option<Driven> {
+    ) -> Option<Box<Driven>> {
         if !peer.is_somebody() {
             // Until it is known who.
             return pending().await;
@@ -299,7 +305,7 @@ struct Driven {
 }
 
 impl Driven {
-    fn install(open: Opened, place: &Place, peer: &Rc<Peer>, opener: &Opener) -> Self {
+    fn install(open: Opened, place: &Place, peer: &Rc<Peer>, opener: &Opener) -> Box<Self> {
         let pump = Rc::new(Pump::new(open.connection, &open.tap));
         let observer = &opener.observer;
         let connection = Rc::new(Connection::new(
@@ -311,7 +317,7 @@ impl Driven {
             (observer, opener.stamps.clock()),
         ));
         place.install(&connection);
-        Self {
+        Box::new(Self {
             peer: Rc::clone(peer),
             pump,
             connection,
@@ -321,7 +327,7 @@ impl Driven {
             is_closed: false,
             probe: Probe::new(open.pings, opener.connect_timeout, opener.keepalive),
             counted: Counted::among(&opener.open_connections),
-        }
+        })
     }
 
     /// Moves bytes until the connection ends or takes no more requests.
@@ -374,7 +380,7 @@ impl Driven {
     }
 
     /// Moves bytes until the last stream has ended.
-    async fn finish(self) {
+    async fn finish(self: Box<Self>) {
         let Self {
             pump,
             connection,
@@ -382,7 +388,7 @@ impl Driven {
             observer,
             counted: _counted,
             ..
-        } = self;
+        } = *self;
         // Once those with streams have let go of it too, the connection closes.
         let theirs = Rc::downgrade(&connection);
         drop(connection);

@@ -4,14 +4,14 @@
 //! what, and the wire, which does not know streams.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::frames::{DATA, Frame, PREFACE_LEN, RST_STREAM, Scanner};
 use crate::clock::Nanos;
 use crate::driver::transport::inspected::Inspect;
 use crate::driver::transport::traffic::Traffic;
+use crate::number_map::NumberMap;
 use crate::workload::Receipt;
 
 /// What is known of the streams that somebody watches.
@@ -20,7 +20,7 @@ pub(crate) struct Tap {
     traffic: Rc<Traffic>,
     outward: RefCell<Scanner>,
     inward: RefCell<Scanner>,
-    streams: RefCell<HashMap<u32, Times, BuildHasherDefault<StreamHasher>>>,
+    streams: RefCell<NumberMap<u32, Times>>,
     /// How often the connection was given a turn.
     turns: Cell<u64>,
     /// How many frames of answers came, ever.
@@ -284,28 +284,6 @@ impl Inspect for Tap {
                 }
             }
         });
-    }
-}
-
-/// Spreads stream numbers, which a hash that withstands attacks would take longer for than all
-/// else that is done with a stream here. They are our own.
-#[derive(Debug, Default)]
-struct StreamHasher(u64);
-
-impl Hasher for StreamHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u32(u32::from(*byte));
-        }
-    }
-
-    #[inline]
-    fn write_u32(&mut self, number: u32) {
-        self.0 = (self.0 ^ u64::from(number)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
 

@@ -282,14 +282,14 @@ impl Recorder {
                 is_ok,
                 is_unsent: ended.via.is_unsent,
             };
-            self.answered(&mut tick, ended.via, answer, response_time);
+            self.answered(&mut tick, &ended.via, answer, response_time);
         }
     }
 
     /// A request ended: it goes on the account of whoever answered, or was alone in answering on its
     /// connection before.
     #[inline]
-    fn answered(&self, tick: &mut Tick, via: Via, answer: Answer, response_time: Nanos) {
+    fn answered(&self, tick: &mut Tick, via: &Via, answer: Answer, response_time: Nanos) {
         let backend = self.presumed(via);
         match backend {
             Some(backend) => tick.backend(Some(backend)).record(answer, response_time),
@@ -351,7 +351,7 @@ impl Recorder {
 
     /// Whom a request went to that has no answer with a name: the only server that has put its name to answers
     /// on the same connection. Where several did, or do on others to the same address, each may have been the one.
-    fn presumed(&self, via: Via) -> Option<BackendIndex> {
+    fn presumed(&self, via: &Via) -> Option<BackendIndex> {
         via.backend
             .or_else(|| self.named.borrow().only(via.connection?))
     }
@@ -362,7 +362,7 @@ impl Recorder {
         self.users_busy.set(self.users_busy.get() - 1);
         let mut tick = self.tick.borrow_mut();
         tick.ledger.interrupted += 1;
-        let backend = via.and_then(|via| self.presumed(via));
+        let backend = via.as_ref().and_then(|via| self.presumed(via));
         tick.backend(backend).interrupted += 1;
         if let Some(unanswered) = unanswered {
             if let Some(timeline) = &self.timeline {

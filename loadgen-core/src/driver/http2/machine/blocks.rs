@@ -5,6 +5,7 @@
 //! of it; what it puts there is put there again, as the table is the server's.
 
 use std::cell::Cell;
+use std::hash::{DefaultHasher, Hasher};
 use std::num::NonZeroU8;
 use std::rc::Rc;
 
@@ -33,7 +34,8 @@ pub(crate) struct Block {
 }
 
 /// How many blocks are remembered, and how long the longest: an answer's two and those of failures, from servers
-/// that send all of it in full.
+/// that send all of it in full. One has come before when it is: the first that a server sends, which fill the table,
+/// mostly do not come again.
 const REMEMBERED: usize = 4;
 const MOST_REMEMBERED_BYTES: usize = 1024;
 
@@ -48,6 +50,9 @@ pub(super) struct Blocks {
     remembered: Vec<Remembered>,
     /// Which of them goes when another comes.
     next: usize,
+    /// The latest blocks that were not remembered, as hashes.
+    passed: [u64; REMEMBERED],
+    next_passed: usize,
 }
 
 #[derive(Debug)]
@@ -67,7 +72,14 @@ impl Blocks {
             most_bytes: most_bytes as usize,
             remembered: Vec::new(),
             next: 0,
+            passed: [0; REMEMBERED],
+            next_passed: 0,
         }
+    }
+
+    #[cfg(test)]
+    pub(super) fn decoder(&mut self) -> &mut Decoder {
+        &mut self.decoder
     }
 
     /// What a whole block says.
@@ -102,7 +114,7 @@ impl Blocks {
         let block = Rc::new(reading.block);
         // Neither refers to the table, or leaves it as it is.
         let holds = !used.depends || self.decoder.epoch() == epoch;
-        if holds && bytes.len() <= MOST_REMEMBERED_BYTES {
+        if holds && bytes.len() <= MOST_REMEMBERED_BYTES && self.came_before(bytes) {
             self.remember(Remembered {
                 epoch: used.depends.then_some(epoch),
                 bytes: bytes.into(),
@@ -111,6 +123,19 @@ impl Blocks {
             });
         }
         Ok(block)
+    }
+
+    /// Whether a block came lately, which it has then.
+    fn came_before(&mut self, bytes: &[u8]) -> bool {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(bytes);
+        let hash = hasher.finish();
+        if self.passed.contains(&hash) {
+            return true;
+        }
+        self.passed[self.next_passed] = hash;
+        self.next_passed = (self.next_passed + 1) % REMEMBERED;
+        false
     }
 
     fn remember(&mut self, block: Remembered) {

@@ -150,7 +150,8 @@ impl Spare {
     }
 }
 
-const FEWEST_PLACES: usize = 4;
+/// Half of them are used at the most: enough for one stream.
+const FEWEST_PLACES: usize = 2;
 
 /// A connection's streams.
 #[derive(Debug)]

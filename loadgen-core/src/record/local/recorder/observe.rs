@@ -69,7 +69,7 @@ impl Observer for Recorder {
                 }),
                 is_unsent: sample.is_unsent,
             };
-            self.answered(&mut tick, via, answer, response_time);
+            self.answered(&mut tick, &via, answer, response_time);
         }
     }
 
@@ -137,7 +137,7 @@ impl Observer for Recorder {
         backend: Option<BackendIndex>,
         connection: Option<ConnectionId>,
     ) {
-        let backend = self.presumed(Via {
+        let backend = self.presumed(&Via {
             backend,
             connection,
             ..Via::default()

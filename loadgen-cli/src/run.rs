@@ -33,6 +33,7 @@ pub(crate) use self::deed::kill_commands;
 pub(crate) use self::error::RunError;
 use self::execute::Listening;
 use self::journal::Kept;
+use self::together::Merging;
 
 /// A run that was measured and told of.
 #[derive(Debug)]
@@ -96,7 +97,19 @@ fn carry_out(
     });
     let (merged_outputs, journal) = match begun {
         Ok(begun) => begun,
-        Err(error) => return Err(together::failed(together, error)),
+        Err(error) => {
+            let nothing = Merging {
+                outputs: Vec::new(),
+                shown: Shown::Nothing,
+                screen,
+            };
+            return Err(together::failed(together, error, nothing, signals));
+        }
+    };
+    let merging = Merging {
+        outputs: merged_outputs,
+        shown: Shown::with(settings.json, screen.is_quiet()),
+        screen,
     };
     let (journal, follower) = journal.unzip();
     prepare::announce(&settings, &sinks, &warnings, screen);
@@ -125,10 +138,11 @@ fn carry_out(
         Ok(record) => record,
         Err(error) => {
             journal.into_iter().for_each(Kept::discard);
-            return Err(together::failed(together, error));
+            return Err(together::failed(together, error, merging, signals));
         }
     };
-    let (stopped, is_told_to_end) = conclude::no_more_to_stop(signals);
+    let others = together::stops_others(together.as_ref());
+    let (stopped, is_told_to_end) = conclude::no_more_to_stop(signals, others);
     let stopped = stopped || record.stopped;
     let document = conclude::document(context, &record, sinks.conclude(screen));
     if let Some(ui) = ui {
@@ -151,22 +165,18 @@ fn carry_out(
     if let Some(journal) = journal {
         journal.conclude(&document, told.is_ok());
     }
-    let whole = together::conclude(together, &document, screen).and_then(|whole| {
-        if let Some(whole) = &whole {
-            let shown = Shown::with(settings.json, screen.is_quiet());
-            conclude::tell(whole, merged_outputs, shown, screen)?;
-        }
-        Ok(whole)
-    });
+    let whole = together::conclude(together, &document, merging);
+    // Whoever ends the wait for the others stops them.
+    let stopped_others = is_told_to_end();
     sinks.finish(&End::now(screen, &is_told_to_end));
     told?;
     conclude::whole(&record, backend, lost)?;
     let Some(whole) = whole? else {
         return Ok(Ran { document, stopped });
     };
+    let stopped_here = (stopped || stopped_others) && !whole.ended_by_condition();
     Ok(Ran {
-        // A condition that ended it is judged like any other.
-        stopped: whole.run.stopped && !whole.ended_by_condition(),
+        stopped: stopped_here || whole.was_stopped(),
         document: whole,
     })
 }

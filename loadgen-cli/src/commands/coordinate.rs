@@ -9,7 +9,7 @@ use crate::coordinate::{self, Finished};
 use crate::error::Error;
 use crate::limits;
 use crate::output::{self, Pending, Shown};
-use crate::results::ResultError;
+use crate::results::{self, ResultError};
 use crate::screen::Screen;
 use crate::screen::live::{Whole, WholeView};
 use crate::settings::{SettingsError, coordination, refuse_same_output, run_id};
@@ -58,20 +58,20 @@ fn concluded(
         Err(None) => return Ok(Exit::Stopped),
         Err(Some(refused)) => return Err(refused.into()),
     };
-    let Some(results) = finished.results else {
+    let Some(told) = finished.results.filter(|it| !it.is_empty()) else {
         return Ok(match (stopped, has_lost) {
             (true, _) => Exit::Stopped,
             (false, true) => Exit::Apart,
             (false, false) => Exit::Pass,
         });
     };
-    let document = results.merged()?;
+    let document = results::of_shards(told)?;
     let written = output::write(outputs, &document).map_err(ResultError::Write);
     Shown::with(args.json, args.quiet).print(&document)?;
     if !args.quiet {
         output::warn_beside(args.json, &document);
     }
     written?;
-    let stopped = document.run.stopped && !document.ended_by_condition();
+    let stopped = stopped && !document.ended_by_condition() || document.was_stopped();
     Ok(meaning(&document, stopped, args.strict, args.quiet))
 }

@@ -119,7 +119,6 @@ fn of_coordinator(error: &CoordinateError) -> Exit {
             ..
         } => Exit::Setup,
         CoordinateError::Start(_) => Exit::Unexpected,
-        CoordinateError::Result(_) | CoordinateError::Merge(_) => Exit::Unexpected,
         error if error.is_usage() => Exit::Usage,
         _ => Exit::Apart,
     }
@@ -140,6 +139,7 @@ fn of_run(error: &RunError) -> Exit {
         | RunError::Memory(_)
         | RunError::Output(_)
         | RunError::Baseline(_)
+        | RunError::Whole(_)
         | RunError::Journal(_) => Exit::Usage,
         RunError::Sink(error) => of_sink(error),
         RunError::Assemble(_) | RunError::Event(_) => Exit::Scenario,

@@ -32,9 +32,12 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
         output::warn_beside(args.json, &document);
     }
     written?;
-    // A condition that ended it is judged like any other.
-    let stopped = document.run.stopped && !document.ended_by_condition();
-    Ok(meaning(&document, stopped, args.strict, args.quiet))
+    Ok(meaning(
+        &document,
+        document.was_stopped(),
+        args.strict,
+        args.quiet,
+    ))
 }
 
 /// One result after another: all of them may take more memory than there is.

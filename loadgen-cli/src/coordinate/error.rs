@@ -3,12 +3,9 @@
 use std::io;
 use std::path::PathBuf;
 
-use loadgen_core::merge::MergeError;
-
 use super::proto::Refused;
 use super::proto::refused::Kind;
 use super::trust::TOKEN;
-use crate::results::ResultError;
 
 /// Why the shards of a run did not come together.
 #[derive(Debug, thiserror::Error)]
@@ -87,12 +84,6 @@ pub(crate) enum CoordinateError {
         /// How that was seen.
         why: String,
     },
-    /// A result of a shard that cannot be read.
-    #[error(transparent)]
-    Result(#[from] ResultError),
-    /// Results that are not merged.
-    #[error(transparent)]
-    Merge(#[from] MergeError),
 }
 
 impl From<Refused> for CoordinateError {
@@ -117,9 +108,7 @@ impl CoordinateError {
             | Self::Absent { .. }
             | Self::Unauthenticated { .. }
             | Self::Refused { .. }
-            | Self::Lost { .. }
-            | Self::Result(_)
-            | Self::Merge(_) => false,
+            | Self::Lost { .. } => false,
         }
     }
 }

@@ -32,6 +32,7 @@ pub(crate) use self::error::CoordinateError;
 use self::member::{Member, Place};
 pub(crate) use self::proto::refused::Kind as Refusal;
 use self::proto::{Failed, Hello, Stop};
+pub(crate) use self::results::Results;
 pub(crate) use self::server::{Finished, Offered};
 use self::state::{End, Policy};
 pub(crate) use self::trust::{TOKEN, TlsFiles, Trust};
@@ -320,18 +321,23 @@ impl Together {
         self.member.refusal()
     }
 
-    /// This shard has no result, and why. The others are told, where they have not begun.
-    pub(crate) fn fail(self, kind: Refusal, why: String) {
+    /// What stops those that this shard waits for once its own part is over, where it offers the coordinator: called
+    /// with whether at once.
+    pub(crate) fn stops_others(&self) -> Option<impl Fn(bool) + Send + use<>> {
+        self.offered.as_ref().map(Offered::stopper)
+    }
+
+    /// This shard has no result, and why. The others are told, where they have not begun. Where it offers the
+    /// coordinator, waits for them; then what these have told is here, where that was asked for.
+    pub(crate) fn fail(self, kind: Refusal, why: String) -> Option<Finished> {
         if self.member.refusal().is_none() {
             self.member.fail(Failed {
                 kind: kind.into(),
                 why,
             });
         }
-        if let Some(offered) = self.offered {
-            // Whatever it says, this shard's own error is what is told.
-            let _ = offered.finish();
-        }
+        // Where that has come to nothing, too, this shard's own error is what is told.
+        self.offered.and_then(|it| it.finish().ok())
     }
 
     /// This shard's part is made, and this is its result. Where it offers the coordinator, waits for all others;
@@ -344,10 +350,11 @@ impl Together {
         document: &Document,
         screen: &Screen,
     ) -> Result<Option<Finished>, CoordinateError> {
-        let result = self.member.welcome.wants_result.then(|| {
-            // Fails only for maps whose keys are not text, and there are none.
-            serde_json::to_vec(document).unwrap_or_default()
-        });
+        let result = self
+            .member
+            .welcome
+            .wants_result
+            .then(|| serde_json::to_vec(document).expect("all keys of its maps are text"));
         let is_taken = self.member.over(result.as_deref());
         if self.offered.is_some() {
             screen.say("coordinator: waiting until the last shard has come to its end");

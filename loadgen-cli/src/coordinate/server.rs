@@ -144,7 +144,7 @@ pub(super) fn offer(
 
 impl Offered {
     /// What has all shards stop: called with whether at once.
-    pub(crate) fn stopper(&self) -> impl Fn(bool) + Send + 'static {
+    pub(crate) fn stopper(&self) -> impl Fn(bool) + Send + use<> {
         let stops = self.stops.clone();
         move |at_once| {
             let _ = stops.send(at_once);
@@ -308,6 +308,9 @@ impl Desk {
             Heard::Gone(member) => {
                 self.members.remove(&member);
                 self.rest(member);
+                if let Some(results) = &mut self.results {
+                    results.is_gone(member);
+                }
                 self.state.lost(member, now)
             }
             Heard::Said(member, said) => self.listen_to(member, said, now),
@@ -333,11 +336,7 @@ impl Desk {
             Said::Result(piece) => {
                 let taken = self.results.as_mut().map(|it| it.take(member, &piece));
                 match taken {
-                    Some(Err(why)) => {
-                        (self.note)(&format!("the result of a shard is not taken: {why}"));
-                        self.members.remove(&member);
-                        self.state.lost(member, now)
-                    }
+                    Some(Err(why)) => self.not_taken(member, &why, now),
                     // It is alive, however long it takes to say all.
                     _ => self.state.tick(member, now),
                 }
@@ -345,13 +344,20 @@ impl Desk {
             Said::Over(_) => {
                 if let (Some(results), Some(index)) =
                     (&mut self.results, self.state.index_of(member))
+                    && let Err(why) = results.is_whole(member, index)
                 {
-                    results.is_whole(member, index);
+                    return self.not_taken(member, &why, now);
                 }
                 self.rest(member);
                 self.state.over(member)
             }
         }
+    }
+
+    fn not_taken(&mut self, member: Member, why: &io::Error, now: u64) -> Vec<Output> {
+        (self.note)(&format!("the result of a shard is not taken: {why}"));
+        self.members.remove(&member);
+        self.state.lost(member, now)
     }
 
     /// Whoever is gone makes no load any more; what it made stays.

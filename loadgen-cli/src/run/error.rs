@@ -11,6 +11,7 @@ use crate::coordinate::CoordinateError;
 use crate::doctor::{MemoryError, PortError};
 use crate::limits::LimitError;
 use crate::output::{OutputError, PrintError};
+use crate::results::ResultError;
 use crate::sinks::SinkError;
 
 /// Why a run could not be measured, or not be told of.
@@ -65,6 +66,9 @@ pub(crate) enum RunError {
     /// The shards of the run did not come together.
     #[error(transparent)]
     Apart(#[from] CoordinateError),
+    /// The results of all shards, which make none of the whole.
+    #[error(transparent)]
+    Whole(ResultError),
     /// A signal came before anything was measured.
     #[error("stopped before the load began; nothing was measured")]
     StoppedEarly,

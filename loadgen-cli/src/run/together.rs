@@ -5,11 +5,13 @@ use std::time::Duration;
 use loadgen_core::engine::{Run, Stopper};
 use loadgen_core::report::{Context, Document};
 
+use super::conclude;
 use super::error::RunError;
 use super::events::Restraint;
 use super::execute::stopping;
 use crate::coordinate::{self, Finished, Refusal, Together};
-use crate::output::Pending;
+use crate::output::{Pending, Shown};
+use crate::results;
 use crate::screen::Screen;
 use crate::settings::RunSettings;
 use crate::signals::Listener;
@@ -103,13 +105,47 @@ pub(super) fn listen(
     run
 }
 
-/// There is no result, and why: where that is the coordinator's word, in its words. The others are told.
-pub(super) fn failed(together: Option<Together>, error: RunError) -> RunError {
+/// What is made of the results of all shards, where they are merged here.
+#[derive(Debug)]
+pub(super) struct Merging<'a> {
+    pub(super) outputs: Vec<Pending>,
+    pub(super) shown: Shown,
+    pub(super) screen: &'a Screen,
+}
+
+impl Merging<'_> {
+    fn merge(self, finished: Finished) -> Result<Option<Document>, RunError> {
+        let Some(told) = finished.results.filter(|it| !it.is_empty()) else {
+            return Ok(None);
+        };
+        let whole = results::of_shards(told).map_err(RunError::Whole)?;
+        conclude::tell(&whole, self.outputs, self.shown, self.screen)?;
+        Ok(Some(whole))
+    }
+}
+
+/// What stops the others while they are waited for: called with whether at once.
+pub(super) fn stops_others(together: Option<&Together>) -> Box<dyn Fn(bool) + Send> {
+    match together.and_then(Together::stops_others) {
+        Some(stop) => Box::new(stop),
+        None => Box::new(|_| {}),
+    }
+}
+
+/// There is no result of this shard, and why: where that is the coordinator's word, in its words. The others are told;
+/// where they make their load without it, what these come to is told all the same.
+pub(super) fn failed(
+    together: Option<Together>,
+    error: RunError,
+    merging: Merging<'_>,
+    signals: &Listener,
+) -> RunError {
     let Some(together) = together else {
         return error;
     };
     let error = match (error, together.refusal()) {
-        (RunError::StoppedEarly, Some(refusal)) => RunError::Apart(refusal),
+        // Whoever waits for the others' `setup` learns only that nobody will tell of it.
+        (RunError::StoppedEarly | RunError::Setup(_), Some(refusal)) => RunError::Apart(refusal),
         (error, _) => error,
     };
     let kind = match &error {
@@ -117,25 +153,30 @@ pub(super) fn failed(together: Option<Together>, error: RunError) -> RunError {
         RunError::Setup(_) => Refusal::Setup,
         _ => Refusal::Unspecified,
     };
-    together.fail(kind, error.to_string());
+    // There is nothing more to wait for here once the others are over.
+    let _ = conclude::no_more_to_stop(signals, stops_others(Some(&together)));
+    let screen = merging.screen;
+    if let Some(finished) = together.fail(kind, error.to_string())
+        && let Err(why) = merging.merge(finished)
+    {
+        screen.say(&format!("WARNING: {why}"));
+    }
     error
 }
 
-/// This shard's part is made. Where it offers the coordinator, all others are waited for; and the result of the run,
-/// where it merges that.
+/// This shard's part is made. Where it offers the coordinator, all others are waited for; and the result of the run is
+/// told, where it merges that.
 ///
 /// # Errors
-/// When nothing can be made of what came.
+/// When nothing can be made of what came, or it cannot be told.
 pub(super) fn conclude(
     together: Option<Together>,
     document: &Document,
-    screen: &Screen,
+    merging: Merging<'_>,
 ) -> Result<Option<Document>, RunError> {
     let Some(together) = together else {
         return Ok(None);
     };
-    let finished: Option<Finished> = together.conclude(document, screen)?;
-    let results = finished.and_then(|it| it.results);
-    let merged = results.map(|it| it.merged()).transpose()?;
-    Ok(merged)
+    let finished = together.conclude(document, merging.screen)?;
+    finished.map_or(Ok(None), |it| merging.merge(it))
 }

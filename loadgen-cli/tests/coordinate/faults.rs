@@ -1,5 +1,7 @@
 //! Shards and coordinators that do not come, or are lost: before, during and after the load.
 
+use std::net::TcpListener;
+
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -257,4 +259,17 @@ fn a_network_that_is_cut_costs_the_merged_result_and_no_figure() {
         .json();
     assert_eq!(by_hand["total"]["ledger"]["planned"], 800);
     assert_eq!(by_hand["run"]["shards"]["missing_share"], 0.0);
+}
+
+/// What listens there may be anything, and no shard is held by it for longer than it waits.
+#[test]
+fn whoever_says_nothing_is_no_coordinator() {
+    let stage = Stage::new(1);
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = silent.local_addr().expect("an address").to_string();
+    let wait = ["--wait-for-shards", "2s"];
+    let said = Running::start(&mut stage.shard_at(&address, 1, 2, &wait)).end();
+    assert_eq!(said.code, Some(103), "{said:?}");
+    let why = format!("no coordinator at {address} within 2 s: no answer for ");
+    assert!(said.stderr.contains(&why), "{said:?}");
 }

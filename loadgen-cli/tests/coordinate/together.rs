@@ -212,6 +212,28 @@ fn a_setup_that_fails_ends_all_with_its_message() {
     assert_eq!(server.asked(), ["/setup"]);
 }
 
+/// They wait for its `setup`, and are told what became of it.
+#[test]
+fn without_the_shard_that_sets_up_all_end_as_apart() {
+    let server = Counting::start();
+    let mut stage = Stage::of(|_| with_setup(&format!("http://{}", server.address)));
+    let coordinator = stage.coordinate(3, &["--wait-for-shards", "5s"]);
+    let shards = [1, 2].map(|it| Running::start(&mut stage.shard(it, 3, &[])));
+    for said in shards
+        .map(Running::end)
+        .into_iter()
+        .chain([coordinator.end()])
+    {
+        assert_eq!(said.code, Some(103), "{said:?}");
+        assert!(
+            said.stderr
+                .contains("the run did not begin: shard 0 of 3 did not come"),
+            "{said:?}"
+        );
+    }
+    assert!(server.asked().is_empty());
+}
+
 #[test]
 fn one_that_is_stopped_stops_all() {
     let stage = Stage::new(60);
@@ -233,6 +255,33 @@ fn one_that_is_stopped_stops_all() {
     assert_eq!(whole["run"]["stopped"], true);
     assert_eq!(whole["run"]["shards"]["missing_share"], 0.0);
     assert_balances(&whole);
+}
+
+/// Shard 0 has made its part, and waits for the other's.
+#[test]
+fn a_signal_while_the_others_are_waited_for_stops_them() {
+    let stage = Stage::of(|target| {
+        json!({"scenarios": [{
+            "name": "shop", "targets": [target], "graceful_stop": "0s",
+            "steps": [{"name": "hello", "grpc": {"method": "loadgen.v1.Greeter/Hello", "message": {"name": "x"}}},
+                {"pause": "80s", "when": "user == 1"}],
+            "load": {"closed": {"users": 2, "iterations": 2}},
+        }]})
+    });
+    let shards = [0, 1]
+        .map(|it| Running::start(&mut stage.shard(it, 2, &["--merged-out", "json=whole.json"])));
+    shards[0].says("waiting until the last shard has come to its end");
+    signal(shards[0].process(), Signal::INT);
+    let [zero, one] = shards.map(Running::end);
+    assert_eq!([zero.code, one.code], [Some(105); 2], "{zero:?} {one:?}");
+    let whole = stage.document("whole.json");
+    assert_eq!(whole["run"]["stopped"], true);
+    assert_ne!(
+        whole["verdict"]["status"], "invalid",
+        "{}",
+        whole["verdict"]
+    );
+    assert!(stage.has("1.json"), "it tells of what it made");
 }
 
 #[test]

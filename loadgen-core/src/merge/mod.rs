@@ -16,6 +16,7 @@ use crate::journal::unpack;
 use crate::record::RunRecord;
 use crate::report::{
     self, Context, Document, Host, MergedShard, ShardPart, Shards, compare, new_run_id,
+    were_stopped,
 };
 use crate::schedule::Shard;
 
@@ -168,7 +169,8 @@ impl Merge {
         record.generator.workers.sort_by_key(|it| it.shard);
         // What befell some of them is told of these.
         // A condition of one that ended all is no stop.
-        record.stopped = record.early_end.is_none() && entered.iter().all(|it| it.shard.stopped);
+        let shards = entered.iter().map(|it| &it.shard);
+        record.stopped = record.early_end.is_none() && were_stopped(shards);
         record.cut_off = entered.iter().all(|it| it.shard.cut_off);
         context.run_id = new_run_id(record.started_at);
         context.host = Host::common(entered.iter().map(|it| &it.shard.host));

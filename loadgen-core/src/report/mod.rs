@@ -28,6 +28,7 @@ mod worker_load;
 #[cfg(feature = "page")]
 pub(crate) use build::build_so_far;
 pub use build::{Context, Expected, build};
+pub(crate) use document::were_stopped;
 pub use document::{
     Address, Answer, Backend, BackendCount, Cause, Change, Check, ClockOffset, Confidence,
     Connections, Custom, Delivery, Document, Ejection, EndedRun, Event, Expectation, Failover,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use loadgen_core::units::human;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
+use tokio::time::timeout;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status, Streaming};
@@ -78,10 +79,14 @@ impl Line {
     async fn connected(place: &Place, hello: Hello) -> Result<Self, CoordinateError> {
         let until = moment::now() + place.wait;
         loop {
-            let why = match Self::connect(place, hello.clone()).await {
-                Ok(line) => return Ok(line),
-                Err(Attempt::Final(error)) => return Err(error),
-                Err(Attempt::Again(why)) => why,
+            // Something may listen there that is no coordinator, and say nothing.
+            let left = until.saturating_duration_since(moment::now());
+            let within = left.min(SILENCE);
+            let why = match timeout(within, Self::connect(place, hello.clone())).await {
+                Ok(Ok(line)) => return Ok(line),
+                Ok(Err(Attempt::Final(error))) => return Err(error),
+                Ok(Err(Attempt::Again(why))) => why,
+                Err(_) => format!("no answer for {}", human::duration(within)),
             };
             if moment::now() + REST >= until {
                 return Err(CoordinateError::Absent {
@@ -127,8 +132,7 @@ impl Line {
     /// The next that the coordinator says, or how it was lost.
     async fn next(&mut self) -> Result<Told, String> {
         loop {
-            let message = tokio::time::timeout(SILENCE, self.hears.message());
-            match message.await {
+            match timeout(SILENCE, self.hears.message()).await {
                 Err(_) => return Err(format!("silent for {}", human::duration(SILENCE))),
                 Ok(Err(status)) => return Err(in_words(&status)),
                 Ok(Ok(None)) => return Err("it has closed the connection".to_owned()),

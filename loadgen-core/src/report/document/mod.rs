@@ -44,6 +44,7 @@ pub use scenario::{
 };
 pub(super) use schema::of as schema_of;
 pub use schema::schema;
+pub(crate) use shard::were_stopped;
 pub use shard::{ClockOffset, MergedShard, ShardPart, Shards};
 pub use standing::{Stands, StandsBy};
 pub use statistics::Statistics;
@@ -95,6 +96,12 @@ impl Document {
         let of_scenarios = self.scenarios.iter().flat_map(|it| &it.thresholds);
         let mut all = of_scenarios.chain(&self.total.thresholds);
         all.any(|it| it.ended_run.is_some())
+    }
+
+    /// Whether somebody stopped the run: a condition that ended it is judged like any other.
+    #[must_use]
+    pub fn was_stopped(&self) -> bool {
+        self.run.stopped && !self.ended_by_condition()
     }
 }
 

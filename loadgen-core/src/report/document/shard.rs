@@ -118,6 +118,25 @@ pub struct MergedShard {
     pub generator: Generator,
 }
 
+impl MergedShard {
+    /// Whether nothing of any scenario's load was its.
+    pub(crate) fn has_no_part(&self) -> bool {
+        // Where the plan fixes the number of arrivals, fewer of them than shards leave some without any.
+        let is_empty = |it: &Slice| it.users == 0 || it.planned == Some(0);
+        !self.slices.is_empty() && self.slices.iter().all(is_empty)
+    }
+}
+
+/// Whether all of a run was stopped: every shard of these but for those that were over by then, or had no part.
+pub(crate) fn were_stopped<'a>(merged: impl Iterator<Item = &'a MergedShard> + Clone) -> bool {
+    let stopped = merged.clone().filter(|it| it.stopped);
+    let Some(last) = stopped.map(|it| it.duration_s).max_by(f64::total_cmp) else {
+        return false;
+    };
+    let was_over = |it: &MergedShard| !it.cut_off && (it.has_no_part() || it.duration_s < last);
+    merged.clone().all(|it| it.stopped || was_over(it))
+}
+
 impl ShardPart {
     /// The part of this shard, of a plan whose scenarios are divided so. Nothing is measured yet.
     #[must_use]

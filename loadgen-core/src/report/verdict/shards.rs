@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use super::super::document::{MergedShard, Shards};
+use super::super::document::{MergedShard, Shards, were_stopped};
 use super::super::phrase::{percent, span};
 use super::Findings;
 use crate::units::human::counted;
@@ -11,7 +11,7 @@ use crate::units::human::counted;
 const NOTABLE_APART_NS: u64 = 1_000_000_000;
 
 pub(super) fn judge(shards: &Shards, findings: &mut Findings) {
-    let all_were_stopped = shards.merged.iter().all(|it| it.stopped);
+    let all_were_stopped = were_stopped(shards.merged.iter());
     for shard in shards.merged.iter().filter(|it| it.stopped && !it.cut_off) {
         let sentence = format!(
             "shard {} was stopped after {}, before its part was done",
@@ -68,7 +68,9 @@ fn apart(merged: &[MergedShard]) -> Option<(String, bool)> {
         let clock = it.clock.filter(|_| by_one_clock);
         Some(clock.map_or(own, |it| it.corrected(own)))
     };
-    let with_begin = || merged.iter().filter_map(|it| Some((began(it)?, it)));
+    // One that had nothing to do is over at once.
+    let having_a_part = || merged.iter().filter(|it| !it.has_no_part());
+    let with_begin = || having_a_part().filter_map(|it| Some((began(it)?, it)));
     let (last_at, last) = with_begin().max_by_key(|(at, _)| *at)?;
     let since = |at: SystemTime| last_at.duration_since(at).unwrap_or_default().as_secs_f64();
     // Whichever was over the longest, or else began first.
@@ -237,6 +239,37 @@ mod tests {
             Status::Invalid => reasons.pop(),
             _ => warnings.pop(),
         }
+    }
+
+    /// Of a scenario of two users the third shard has none, and is over before the last of the others has begun.
+    #[test]
+    fn one_without_a_part_need_not_have_been_there() {
+        let mut shards = shards(&[]);
+        let whole = crate::schedule::Load::closed(2).for_(std::time::Duration::from_secs(10));
+        for (index, shard) in (0..).zip(&mut shards.merged) {
+            let part = crate::schedule::Shard::new(index, 4).unwrap().among(2);
+            shard.slices = vec![Slice::of("s", &whole.clone().into(), part)];
+        }
+        shards.merged[0].started_at = "2026-11-03T10:00:00.030000Z".to_owned();
+        shards.merged[2].duration_s = 0.0;
+        shards.merged[3].duration_s = 0.0;
+        assert_eq!(told(&shards), (Status::Pass, vec![], vec![]));
+        // One with a part had to.
+        shards.merged[1].duration_s = 0.0;
+        assert_eq!(told(&shards).0, Status::Invalid);
+    }
+
+    /// Nobody can stop what is over, or has nothing to do.
+    #[test]
+    fn one_that_was_over_did_not_go_on_when_the_others_were_stopped() {
+        let mut shards = shards(&[]);
+        shards.merged.iter_mut().for_each(|it| it.stopped = true);
+        shards.merged[2].stopped = false;
+        shards.merged[2].duration_s = 4.0;
+        let (status, _, warnings) = told(&shards);
+        assert_eq!((status, warnings.len()), (Status::Pass, 3));
+        shards.merged[2].duration_s = 40.0;
+        assert_eq!(told(&shards).0, Status::Invalid);
     }
 
     /// Whoever's clock is 5 s ahead began with the others all the same.

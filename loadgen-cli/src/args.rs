@@ -48,7 +48,7 @@ pub(crate) use self::serve::{
     FaultArgs, ServeAllArgs, ServeCommand, ServeGrpcArgs, ServeHttpArgs, ServeProxyArgs,
     ServeTcpArgs, ServeWebsocketArgs, ServerArgs,
 };
-pub(crate) use self::values::TagList;
+pub(crate) use self::values::{TagList, run_id};
 
 /// Drive load at gRPC, WebSocket, HTTP and TCP services and say truthfully how they held up.
 #[derive(Debug, Parser)]

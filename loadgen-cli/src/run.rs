@@ -141,6 +141,7 @@ fn carry_out(
             return Err(together::failed(together, error, merging, signals));
         }
     };
+    together::begun(together.as_ref(), &mut context);
     let others = together::stops_others(together.as_ref());
     let (stopped, is_told_to_end) = conclude::no_more_to_stop(signals, others);
     let stopped = stopped || record.stopped;

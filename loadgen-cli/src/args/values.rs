@@ -313,7 +313,7 @@ pub(super) fn coordinator_address(text: &str) -> Result<String, String> {
 }
 
 /// A name of a run: it stands in messages, and is compared.
-pub(super) fn run_id(text: &str) -> Result<String, String> {
+pub(crate) fn run_id(text: &str) -> Result<String, String> {
     let is_name =
         !text.is_empty() && text.len() <= 128 && text.bytes().all(|it| it.is_ascii_graphic());
     is_name.then(|| text.to_owned()).ok_or_else(|| {

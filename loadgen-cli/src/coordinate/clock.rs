@@ -1,6 +1,6 @@
 //! Clocks of two processes: reading one, and telling how far the other's is ahead.
 //!
-//! Pure but for [`Wall::start`] and [`Wall::now`].
+//! Pure but for [`Wall`].
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -18,11 +18,16 @@ pub(super) struct Wall {
 
 impl Wall {
     pub(super) fn start() -> Self {
-        let began = SystemTime::now().duration_since(UNIX_EPOCH);
         Self {
-            began: nanos(began.unwrap_or_default()),
+            began: of_system(),
             at: moment::now(),
         }
+    }
+
+    /// By how much the system's clock is ahead of this one by now, in nanoseconds: it was set meanwhile, or is drawn
+    /// to another.
+    pub(super) fn behind(&self) -> i128 {
+        i128::from(of_system()) - i128::from(self.now())
     }
 
     pub(super) fn now(&self) -> u64 {
@@ -34,6 +39,14 @@ impl Wall {
     pub(super) fn moment(&self, at: u64) -> Instant {
         self.at + Duration::from_nanos(at.saturating_sub(self.began))
     }
+}
+
+fn of_system() -> u64 {
+    nanos(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default(),
+    )
 }
 
 pub(super) fn nanos(time: Duration) -> u64 {
@@ -97,9 +110,10 @@ impl Offset {
         Duration::from_nanos(self.delay)
     }
 
-    /// As results have it.
-    pub(super) fn told(&self) -> ClockOffset {
-        ClockOffset::new(self.ahead as f64 / 1e3, self.delay as f64 / 2e3)
+    /// As results have it, whose times are the system's clock's: that was set ahead by so many nanoseconds since.
+    pub(super) fn told(&self, since: i128) -> ClockOffset {
+        let ahead = self.ahead.saturating_sub(since);
+        ClockOffset::new(ahead as f64 / 1e3, self.delay as f64 / 2e3)
     }
 }
 
@@ -165,7 +179,10 @@ mod tests {
     #[test]
     fn a_clock_that_is_behind_is_told_below_zero() {
         let offset = Offset::of(&[exchange(-5_000_000_000, 200_000, 0, 200_000)]).unwrap();
-        assert_eq!(offset.told(), ClockOffset::new(-5_000_000.0, 200.0));
+        assert_eq!(offset.told(0), ClockOffset::new(-5_000_000.0, 200.0));
+        // Meanwhile it was set back by three of the five seconds.
+        let set = offset.told(-3_000_000_000);
+        assert_eq!(set, ClockOffset::new(-2_000_000.0, 200.0));
         assert_eq!(offset.here(10_000_000_000), 15_000_000_000);
     }
 }

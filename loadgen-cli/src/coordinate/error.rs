@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::LONGEST_TEXT;
 use super::proto::Refused;
 use super::proto::refused::Kind;
 use super::trust::TOKEN;
@@ -19,6 +20,26 @@ pub(crate) enum CoordinateError {
     Open {
         /// As it was given.
         address: String,
+    },
+    /// A name that leads to the loopback on its own machine.
+    #[error(
+        "{address} leads to this machine's loopback here: for shards on others the coordinator would listen on all of \
+         its addresses, and nothing keeps strangers out; set {TOKEN} to one secret for all shards, or write \
+         `localhost` where all of them are on this machine"
+    )]
+    OnlyHere {
+        /// As it was given.
+        address: String,
+    },
+    /// A plan that is in no message.
+    #[error(
+        "the plan takes {} MiB, and shards that are coordinated compare plans of up to {}; have rows of data in files \
+         (`data`), and not in the scenario",
+        bytes.div_ceil(1 << 20), LONGEST_TEXT >> 20
+    )]
+    Plan {
+        /// How long it is.
+        bytes: usize,
     },
     /// A token that no field can carry.
     #[error(
@@ -100,6 +121,8 @@ impl CoordinateError {
     pub(crate) fn is_usage(&self) -> bool {
         match self {
             Self::Open { .. }
+            | Self::OnlyHere { .. }
+            | Self::Plan { .. }
             | Self::Token
             | Self::File { .. }
             | Self::Tls { .. }

@@ -13,6 +13,7 @@ use loadgen_core::workload::SetUpElsewhere;
 use tokio::sync::mpsc::{self, UnboundedSender};
 
 use self::line::Line;
+use super::LONGEST_TEXT;
 use super::clock::{Offset, Wall, nanos};
 use super::error::CoordinateError;
 use super::proto::from_coordinator::Said as Told;
@@ -52,11 +53,29 @@ struct Known {
     refused: Option<Refused>,
     /// How it was seen that nobody is there any more.
     lost: Option<String>,
+    /// How far the system's clock was set ahead, in nanoseconds, between joining and the beginning of the load.
+    since_joined: i128,
     is_over: bool,
     reaction: Option<Reaction>,
     set_up: Vec<(u32, SetUpElsewhere)>,
     /// What was told before anybody waited for it.
     set_up_told: Vec<SetUp>,
+}
+
+impl Known {
+    fn is_stopped(&self) -> bool {
+        self.stop.is_some() || self.stopped_here
+    }
+
+    /// Whether it is known if the load begins.
+    fn is_decided(&self) -> bool {
+        self.start.is_some() || self.is_stopped() || self.refused.is_some() || self.lost.is_some()
+    }
+
+    /// When it does, where it does: what was said counts, whatever became of whoever said so.
+    fn beginning(&self) -> Option<u64> {
+        self.start.filter(|_| !self.is_stopped())
+    }
 }
 
 #[derive(Default)]
@@ -169,9 +188,9 @@ impl Member {
         })
     }
 
-    /// How this process's clock is to the coordinator's.
+    /// How this machine's clock is to the coordinator's: as it was when this shard joined, or when the load began.
     pub(super) fn clock(&self) -> ClockOffset {
-        self.offset.told()
+        self.offset.told(self.shared.known().since_joined)
     }
 
     /// Scenarios, by their places, that are set up on another shard: what waits for that is told of it.
@@ -192,6 +211,11 @@ impl Member {
         let says = self.says.clone();
         move |ended| {
             let ended = Some(match ended {
+                Ok(saved) if saved.len() > LONGEST_TEXT => Ended::Failed(format!(
+                    "what `setup` saved takes {} MiB, and shards are told of up to {}",
+                    saved.len().div_ceil(1 << 20),
+                    LONGEST_TEXT >> 20
+                )),
                 Ok(saved) => Ended::Saved(saved.to_owned()),
                 Err(why) => Ended::Failed(why.to_owned()),
             });
@@ -201,19 +225,26 @@ impl Member {
 
     /// What says that all is prepared here, and waits for the others: when the load begins, or nothing where it does
     /// not.
-    pub(super) fn gate(&self) -> impl FnOnce(Duration) -> Option<Instant> + Send + 'static {
+    ///
+    /// `short` is called where less is left until then than this process needs: with how much it needs, and how much
+    /// is left.
+    pub(super) fn gate(
+        &self,
+        short: impl FnOnce(Duration, Duration) + Send + 'static,
+    ) -> impl FnOnce(Duration) -> Option<Instant> + Send + 'static {
         let (shared, says) = (Arc::clone(&self.shared), self.says.clone());
         let (offset, clock) = (self.offset, self.clock);
         move |headway| {
             let notice = nanos(headway + offset.delay());
             let _ = says.send(Said::Ready(Ready { notice }));
-            let is_in_the_way = |it: &Known| {
-                it.refused.is_some() || it.lost.is_some() || it.stop.is_some() || it.stopped_here
-            };
-            shared.wait_until(None, |it| it.start.is_some() || is_in_the_way(it));
-            let known = shared.known();
-            let start = known.start.filter(|_| !is_in_the_way(&known));
-            start.map(|at| clock.moment(offset.here(at)))
+            shared.wait_until(None, Known::is_decided);
+            let at = offset.here(shared.known().beginning()?);
+            shared.known().since_joined = clock.behind();
+            let left = Duration::from_nanos(at.saturating_sub(clock.now()));
+            if left < headway {
+                short(headway, left);
+            }
+            Some(clock.moment(at))
         }
     }
 
@@ -244,9 +275,12 @@ impl Member {
     /// Why there was no load, where that is the coordinator's word or the lack of it.
     pub(super) fn refusal(&self) -> Option<CoordinateError> {
         let known = self.shared.known();
+        if known.start.is_some() {
+            return None;
+        }
         let refused = known.refused.clone().map(CoordinateError::from);
         refused.or_else(|| {
-            let why = known.lost.clone().filter(|_| known.start.is_none())?;
+            let why = known.lost.clone()?;
             Some(CoordinateError::Lost {
                 address: self.address.clone(),
                 why,
@@ -304,5 +338,25 @@ fn tell_set_up(known: &mut Known, told: SetUp) {
         (Some((_, waiting)), Some(Ended::Failed(why))) => waiting.tell(Err(why)),
         (Some(_), None) => {}
         (None, _) => known.set_up_told.push(told),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case(|_| {} => None; "nothing is known")]
+    #[test_case(|it| it.start = Some(7) => Some(Some(7)); "it begins")]
+    #[test_case(|it| (it.start, it.lost) = (Some(7), Some(String::new())) => Some(Some(7)); "lost after that was said")]
+    #[test_case(|it| it.lost = Some(String::new()) => Some(None); "lost before")]
+    #[test_case(|it| it.refused = Some(Refused::default()) => Some(None); "refused")]
+    #[test_case(|it| (it.start, it.stopped_here) = (Some(7), true) => Some(None); "stopped here")]
+    #[test_case(|it| (it.start, it.stop) = (Some(7), Some(Stop::default())) => Some(None); "stopped elsewhere")]
+    fn begins(change: fn(&mut Known)) -> Option<Option<u64>> {
+        let mut known = Known::default();
+        change(&mut known);
+        known.is_decided().then(|| known.beginning())
     }
 }

@@ -34,7 +34,7 @@ pub(crate) use self::proto::refused::Kind as Refusal;
 use self::proto::{Failed, Hello, Stop};
 pub(crate) use self::results::Results;
 pub(crate) use self::server::{Finished, Offered};
-use self::state::{End, Policy};
+use self::state::{End, Policy, SETS_UP};
 pub(crate) use self::trust::{TOKEN, TlsFiles, Trust};
 use crate::human;
 use crate::screen::Screen;
@@ -44,6 +44,8 @@ use crate::screen::live::Whole;
 pub(crate) const WAIT: Duration = Duration::from_secs(120);
 /// The longest message, in bytes: a plan, or what a `setup` saved. Results come in pieces.
 const LONGEST_MESSAGE: usize = 16 << 20;
+/// The longest text in one: what else is in it takes little.
+const LONGEST_TEXT: usize = LONGEST_MESSAGE - (64 << 10);
 /// Bytes of a run's random name.
 const RUN_ID: usize = 8;
 
@@ -104,6 +106,24 @@ impl Settings {
             pause();
         }
     }
+
+    /// Where a coordinator of these addresses is to listen, so that shards on other machines reach it. Systems such as
+    /// Debian have a machine's own name lead to its loopback, on that machine alone.
+    fn reachable(&self, addresses: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, CoordinateError> {
+        let (host, _) = self.address.rsplit_once(':').unwrap_or_default();
+        let is_meant = host == "localhost" || self.address.parse::<SocketAddr>().is_ok();
+        let is_loopback = |it: &SocketAddr| it.ip().to_canonical().is_loopback();
+        if is_meant || !addresses.iter().all(is_loopback) {
+            return Ok(addresses);
+        }
+        if self.trust.is_open() {
+            return Err(CoordinateError::OnlyHere {
+                address: self.address.clone(),
+            });
+        }
+        let port = addresses.first().map_or(0, SocketAddr::port);
+        Ok(vec![(std::net::Ipv4Addr::UNSPECIFIED, port).into()])
+    }
 }
 
 /// Offers the coordinator of so many shards where the settings say.
@@ -117,7 +137,7 @@ pub(crate) fn offer(
     whole: Whole,
     screen: &Screen,
 ) -> Result<Offered, CoordinateError> {
-    let addresses = settings.resolve()?;
+    let addresses = settings.reachable(settings.resolve()?)?;
     let listener = TcpListener::bind(&*addresses).map_err(|source| CoordinateError::Listen {
         address: settings.address.clone(),
         source,
@@ -169,7 +189,7 @@ pub(crate) fn join(
     let addresses = settings.resolve()?;
     let mut offered = None;
     if shard.index() == 0
-        && let Some(listener) = own(&settings.address, &addresses)?
+        && let Some(listener) = own(&settings.address, &settings.reachable(addresses)?)?
     {
         let run_id = run_id.map(str::to_owned);
         let (count, whole) = (shard.count(), whole.clone());
@@ -186,13 +206,17 @@ pub(crate) fn join(
     let mut plan = context.plan.clone();
     // As the results have it, which are what is merged.
     Secrets::mask_in(&mut plan);
+    let plan = plan.to_string();
+    if plan.len() > LONGEST_TEXT {
+        return Err(CoordinateError::Plan { bytes: plan.len() });
+    }
     let hello = Hello {
         index: shard.index(),
         count: shard.count(),
         version: context.version.clone(),
         seed: context.shard.as_ref().map_or(0, |it| it.seed),
         run_id: run_id.unwrap_or_default().to_owned(),
-        plan: plan.to_string(),
+        plan,
     };
     let says = screen.clone();
     let address = settings.address.clone();
@@ -264,7 +288,7 @@ impl Together {
 
     /// Where so many scenarios are set up: on shard 0.
     pub(crate) fn set_up(&self, scenarios: usize) -> Vec<SetUp> {
-        if self.shard.index() == 0 {
+        if self.shard.index() == SETS_UP {
             let scenarios = (0..).take(scenarios);
             let told = scenarios.map(|it| SetUp::for_others(self.member.tells_set_up(it)));
             return told.collect();
@@ -275,10 +299,18 @@ impl Together {
     }
 
     /// The run, which begins when all are ready, tells how it goes, and has all end where a condition ends it.
-    pub(crate) fn listen(&self, run: Run) -> Run {
+    pub(crate) fn listen(&self, run: Run, screen: &Screen) -> Run {
+        let says = screen.clone();
+        let short = move |headway: Duration, left: Duration| {
+            says.say(&format!(
+                "WARNING: this shard heard of the start {} before it and needs {}: its first arrivals may be late",
+                human::duration(left),
+                human::duration(headway),
+            ));
+        };
         let mut ticks = self.member.ticks();
         let stops = self.member.stopper();
-        run.begin_when(self.member.gate())
+        run.begin_when(self.member.gate(short))
             .listen(move |event: &Event<'_>| match event {
                 Event::Snapshot(snapshot) => ticks(whole::tick(snapshot)),
                 Event::Ending(end) => stops(Stop {
@@ -421,4 +453,35 @@ fn pause() {
         reason = "no load is made while a name is waited for"
     )]
     std::thread::sleep(Duration::from_millis(250));
+}
+
+#[cfg(test)]
+mod tests {
+    use test_case::test_case;
+
+    use super::*;
+
+    #[test_case("bench-1:8090", Some("s3cr3t"), "127.0.1.1:8090" => Ok("0.0.0.0:8090".to_owned()); "Debian's own name")]
+    #[test_case("bench-1:8090", Some("s3cr3t"), "192.0.2.1:8090" => Ok("192.0.2.1:8090".to_owned()); "a name of the network")]
+    #[test_case("localhost:8090", None, "127.0.0.1:8090" => Ok("127.0.0.1:8090".to_owned()))]
+    #[test_case("127.0.0.1:8090", Some("s3cr3t"), "127.0.0.1:8090" => Ok("127.0.0.1:8090".to_owned()))]
+    #[test_case("[::1]:8090", Some("s3cr3t"), "[::1]:8090" => Ok("[::1]:8090".to_owned()))]
+    #[test_case("bench-1:8090", None, "127.0.1.1:8090" => Err("bench-1:8090 leads to this machine's loopback here: for shards on others the coordinator would listen on all of its addresses, and nothing keeps strangers out; set LOADGEN_COORDINATOR_TOKEN to one secret for all shards, or write `localhost` where all of them are on this machine".to_owned()); "and nothing keeps strangers out")]
+    fn listens_where_others_reach_it(
+        given: &str,
+        token: Option<&str>,
+        resolved: &str,
+    ) -> Result<String, String> {
+        let settings = Settings {
+            address: given.to_owned(),
+            trust: Trust::new(token, None).unwrap(),
+            wait: WAIT,
+            at_least: None,
+            is_merged: false,
+        };
+        let listens = settings.reachable(vec![resolved.parse().unwrap()]);
+        listens
+            .map(|it| it[0].to_string())
+            .map_err(|it| it.to_string())
+    }
 }

@@ -25,7 +25,7 @@ use super::proto::from_coordinator::Said as Told;
 use super::proto::from_shard::Said;
 use super::proto::{Echo, FromCoordinator, FromShard, Hello, Stop, Tick};
 use super::results::Results;
-use super::state::{Coordinator, End, Member, Output, Policy};
+use super::state::{Coordinator, End, Member, Output, Policy, SILENCE};
 use super::trust::Trust;
 use super::whole;
 use crate::screen::live::Whole;
@@ -82,7 +82,9 @@ pub(super) fn offer(
     listener.set_nonblocking(true).map_err(failed)?;
     let results = policy.wants_results.then(Results::new);
     let results = results.transpose().map_err(failed)?;
-    let mut server = Server::builder();
+    let mut server = Server::builder()
+        .http2_keepalive_interval(Some(SILENCE))
+        .http2_keepalive_timeout(Some(SILENCE));
     if let Some(tls) = trust.of_server() {
         let spoken = server.tls_config(tls);
         server = spoken.map_err(|why| CoordinateError::Tls {
@@ -307,7 +309,6 @@ impl Desk {
             }
             Heard::Gone(member) => {
                 self.members.remove(&member);
-                self.rest(member);
                 if let Some(results) = &mut self.results {
                     results.is_gone(member);
                 }
@@ -318,6 +319,10 @@ impl Desk {
     }
 
     fn listen_to(&mut self, member: Member, said: Said, now: u64) -> Vec<Output> {
+        // Who has no place in the run has no say in it.
+        if self.state.index_of(member).is_none() {
+            return Vec::new();
+        }
         match said {
             // One is said before, the other where it comes in.
             Said::Hello(_) | Said::Probe(_) => Vec::new(),
@@ -360,7 +365,7 @@ impl Desk {
         self.state.lost(member, now)
     }
 
-    /// Whoever is gone makes no load any more; what it made stays.
+    /// Whoever is at its end makes no load any more; what it made stays.
     fn rest(&mut self, member: Member) {
         let index = self.state.index_of(member);
         if let Some(tick) = index.and_then(|it| self.ticks.get_mut(&it)) {
@@ -390,10 +395,16 @@ impl Desk {
     }
 
     fn show(&self) {
+        // What was lost is in no result either.
+        let there = self
+            .ticks
+            .iter()
+            .filter(|(it, _)| self.state.has_part(**it));
+        let ticks = there.map(|(_, tick)| tick);
         let line = self
             .state
             .has_begun()
-            .then(|| whole::line(self.count, self.state.running(), self.ticks.values()));
+            .then(|| whole::line(self.count, self.state.running(), ticks));
         self.whole.put(line);
     }
 }

@@ -26,6 +26,8 @@ pub(super) const SILENCE: Duration = Duration::from_secs(10);
 const REMINDED_EVERY: Duration = Duration::from_secs(10);
 /// How long whoever comes late is told why there is no load; less where all know it.
 const LINGERS: Duration = Duration::from_secs(30);
+/// The shard that sets scenarios up for all.
+pub(super) const SETS_UP: u32 = 0;
 /// So many shards are named, and so many places where plans differ.
 const NAMED: usize = 5;
 
@@ -150,35 +152,41 @@ impl Coordinator {
                 let told = told.into_iter();
                 told.map(|it| Output::Tell(member, it)).collect()
             }
-            Err(why) => vec![Output::Tell(member, Said::Refused(refused(why)))],
+            Err(why) => vec![Output::Tell(member, Said::Refused(why))],
         }
     }
 
-    fn admit(&mut self, member: Member, hello: Hello, now: u64) -> Result<Vec<Said>, String> {
+    fn admit(&mut self, member: Member, hello: Hello, now: u64) -> Result<Vec<Said>, Refused> {
         let count = self.policy.count;
         let index = hello.index;
         if hello.count != count {
-            return Err(format!(
+            return Err(refused(format!(
                 "this is shard {index} of {}, and the coordinator waits for {count}",
                 hello.count
-            ));
+            )));
         }
         let shard = format!("shard {index} of {count}");
-        alike::check(&shard, &hello, self.run_id.as_deref(), self.first.as_ref())?;
+        alike::check(&shard, &hello, self.run_id.as_deref(), self.first.as_ref())
+            .map_err(refused)?;
         match (&self.phase, self.seats.get(index as usize)) {
-            (_, None) => return Err(format!("there is no {shard}")),
+            (_, None) => return Err(refused(format!("there is no {shard}"))),
             (_, Some(Seat::Taken { .. })) => {
-                return Err(format!(
-                    "another process is {shard} of this run; each shard is one process"
-                ));
+                let why =
+                    format!("another process is {shard} of this run; each shard is one process");
+                return Err(Refused {
+                    kind: Kind::Taken.into(),
+                    why,
+                });
             }
             (Phase::Running, Some(Seat::Lost | Seat::Over)) => {
-                return Err(format!(
+                return Err(refused(format!(
                     "{shard} has begun before and was started again: its load is not made twice; what it had made is \
                      in its result, or in its journal"
-                ));
+                )));
             }
-            (Phase::Running, Some(_)) => return Err(format!("the run has begun without {shard}")),
+            (Phase::Running, Some(_)) => {
+                return Err(refused(format!("the run has begun without {shard}")));
+            }
             (Phase::Gathering { .. } | Phase::Ended { .. }, Some(_)) => {}
         }
         let run_id = self
@@ -216,8 +224,11 @@ impl Coordinator {
         }
     }
 
-    /// A shard has set a scenario up, or could not.
+    /// A shard has set a scenario up, or could not. That is one shard's to say.
     pub(super) fn set_up(&mut self, from: Member, set_up: SetUp) -> Vec<Output> {
+        if self.index_of(from) != Some(SETS_UP) {
+            return Vec::new();
+        }
         let told = self.everybody_but(Some(from), &Said::SetUp(set_up.clone()));
         self.set_up.insert(set_up.scenario, set_up);
         told
@@ -308,7 +319,7 @@ impl Coordinator {
             Phase::Running => Seat::Lost,
             Phase::Ended { .. } => Seat::Told,
         };
-        if is_gathering && index == 0 && !self.set_up.is_empty() {
+        if is_gathering && index == SETS_UP && !self.set_up.is_empty() {
             // Another would set up anew, and what it saved would be other than what these have.
             let why = format!("{shard} was lost after it had done the `setup`");
             return self.give_up(refused(why), now);
@@ -333,10 +344,15 @@ impl Coordinator {
             _ => None,
         });
         let silent: Vec<Member> = silent.collect();
-        let mut told: Vec<Output> = silent
-            .into_iter()
-            .flat_map(|it| self.lost(it, now))
-            .collect();
+        let mut told = Vec::new();
+        for member in silent {
+            told.extend(self.lost(member, now));
+            let why = format!(
+                "nothing was heard of this shard for {}, and it is taken for lost",
+                human::duration(SILENCE)
+            );
+            told.push(Output::Tell(member, Said::Refused(refused(why))));
+        }
         let (until, reminded) = match &mut self.phase {
             Phase::Gathering { until, reminded } => (until, reminded),
             Phase::Ended { until, .. } => {
@@ -392,6 +408,12 @@ impl Coordinator {
         let there = self.seats.iter();
         let there = there.filter(|it| matches!(it, Seat::Taken { .. })).count();
         u32::try_from(there).unwrap_or(u32::MAX)
+    }
+
+    /// Whether a shard makes its part, or has made it.
+    pub(super) fn has_part(&self, index: u32) -> bool {
+        let seat = self.seats.get(index as usize);
+        matches!(seat, Some(Seat::Taken { .. } | Seat::Over))
     }
 
     pub(super) fn has_begun(&self) -> bool {

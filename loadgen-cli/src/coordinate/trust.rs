@@ -89,15 +89,19 @@ impl Trust {
         given: &str,
         addresses: &[SocketAddr],
     ) -> Result<(), CoordinateError> {
-        let is_open = self.token.is_none() && self.tls.is_none();
         let mut addresses = addresses.iter();
         let is_public = addresses.any(|it| !it.ip().to_canonical().is_loopback());
-        match is_open && is_public {
+        match self.is_open() && is_public {
             true => Err(CoordinateError::Open {
                 address: given.to_owned(),
             }),
             false => Ok(()),
         }
+    }
+
+    /// Whether nobody has to show anything.
+    pub(super) fn is_open(&self) -> bool {
+        self.token.is_none() && self.tls.is_none()
     }
 
     /// Whether what is said there can be read on the way.

@@ -48,6 +48,13 @@ pub(super) fn join(
     Ok(Some(together))
 }
 
+/// How this machine's clock was when the load began, which may have waited long for the others.
+pub(super) fn begun(together: Option<&Together>, context: &mut Context) {
+    if let (Some(together), Some(part)) = (together, &mut context.shard) {
+        part.clock = Some(together.clock());
+    }
+}
+
 fn told(clock: loadgen_core::report::ClockOffset) -> String {
     let side = match clock.offset_us > 0.0 {
         true => "behind",
@@ -82,7 +89,7 @@ pub(super) fn listen(
     granted: impl Fn() -> Option<Duration> + Send + 'static,
     screen: &Screen,
 ) -> Run {
-    let run = together.listen(run);
+    let run = together.listen(run, screen);
     let (stopper, screen): (Stopper, Screen) = (run.stopper(), screen.clone());
     together.react(move |at_once, why, end| {
         restraint.begin_no_more();

@@ -4,15 +4,12 @@ use std::ffi::OsString;
 
 use super::SettingsError;
 use super::env::{self, EnvError};
-use crate::args::{ShardChoice, TogetherFlags};
-use crate::coordinate::{Settings, TOKEN, TlsFiles, Trust, WAIT};
+use super::shard;
+use crate::args::{self, ShardChoice, TogetherFlags};
+use crate::coordinate::{CoordinateError, Settings, TOKEN, TlsFiles, Trust, WAIT};
 
 /// Names the run, for whoever starts its shards.
 const RUN_ID: &str = "LOADGEN_RUN_ID";
-/// The job, and the step in it, that SLURM has given a number.
-const SLURM: [&str; 2] = ["SLURM_JOB_ID", "SLURM_STEP_ID"];
-/// The job as PMIx names it, which Open MPI starts processes with.
-const PMIX: &str = "PMIX_NAMESPACE";
 
 /// What names the run: the flag, the environment, or with `--shard auto` whatever has started the shards.
 ///
@@ -27,19 +24,17 @@ pub(crate) fn run_id(
         return Ok(Some(given.to_owned()));
     }
     if let Some(ours) = env::text(&variable, RUN_ID)? {
-        return Ok(Some(ours));
+        let parsed = args::run_id(&ours).map(Some);
+        return parsed.map_err(|expected| EnvError {
+            variable: RUN_ID,
+            value: ours,
+            expected: expected.trim_start_matches("expected ").to_owned(),
+        });
     }
-    if shard != Some(ShardChoice::Auto) {
-        return Ok(None);
+    match shard {
+        Some(ShardChoice::Auto) => shard::job(variable),
+        Some(ShardChoice::This(_)) | None => Ok(None),
     }
-    let [job, step] = SLURM;
-    if let Some(job) = env::text(&variable, job)? {
-        let step = env::text(&variable, step)?;
-        let step = step.map_or_else(String::new, |it| format!(".{it}"));
-        return Ok(Some(format!("slurm-{job}{step}")));
-    }
-    let job = env::text(&variable, PMIX)?;
-    Ok(job.map(|it| format!("pmix-{it}")))
 }
 
 /// How shards come together at this address.
@@ -51,7 +46,8 @@ pub(crate) fn coordination(
     flags: &TogetherFlags,
     variable: impl Fn(&str) -> Option<OsString>,
 ) -> Result<Settings, SettingsError> {
-    let token = env::text(&variable, TOKEN)?;
+    // What is no text is not shown either.
+    let token = env::text(&variable, TOKEN).map_err(|_| CoordinateError::Token)?;
     let files = match (
         &flags.coordinator_ca,
         &flags.coordinator_cert,
@@ -80,8 +76,10 @@ mod tests {
 
     use super::*;
 
-    #[test_case(None, Some(ShardChoice::Auto), &[("SLURM_JOB_ID", "7"), ("SLURM_STEP_ID", "0")] => Some("slurm-7.0".to_owned()))]
-    #[test_case(None, Some(ShardChoice::Auto), &[("PMIX_NAMESPACE", "prterun-a-1@1")] => Some("pmix-prterun-a-1@1".to_owned()))]
+    #[test_case(None, Some(ShardChoice::Auto), &[("SLURM_PROCID", "1"), ("SLURM_JOB_ID", "7"), ("SLURM_STEP_ID", "0")] => Some("slurm-7.0".to_owned()))]
+    #[test_case(None, Some(ShardChoice::Auto), &[("SLURM_PROCID", "1"), ("SLURM_JOB_ID", "7"), ("SLURM_STEP_ID", "0"), ("SLURM_RESTART_COUNT", "2")] => Some("slurm-7.0-restart2".to_owned()); "a job that was started again")]
+    #[test_case(None, Some(ShardChoice::Auto), &[("OMPI_COMM_WORLD_RANK", "1"), ("PMIX_NAMESPACE", "prterun-a-1@1")] => Some("pmix-prterun-a-1@1".to_owned()))]
+    #[test_case(None, Some(ShardChoice::Auto), &[("OMPI_COMM_WORLD_RANK", "1"), ("PMIX_NAMESPACE", "prterun-a-1@1"), ("SLURM_JOB_ID", "7")] => Some("pmix-prterun-a-1@1".to_owned()); "mpirun in a job of SLURM")]
     #[test_case(None, Some(ShardChoice::Auto), &[("LOADGEN_RUN_ID", "mine"), ("SLURM_JOB_ID", "7")] => Some("mine".to_owned()); "ours first")]
     #[test_case(Some("given"), Some(ShardChoice::Auto), &[("LOADGEN_RUN_ID", "mine")] => Some("given".to_owned()); "the flag before all")]
     #[test_case(None, None, &[("SLURM_JOB_ID", "7")] => None; "no launcher was asked")]
@@ -96,5 +94,27 @@ mod tests {
             value.map(|(_, value)| OsString::from(value))
         };
         run_id(given, shard, variable).unwrap()
+    }
+
+    #[test]
+    fn a_name_of_the_environment_is_one_that_the_flag_takes() {
+        let blank = |_: &str| Some(OsString::from("two words"));
+        assert_eq!(
+            run_id(None, None, blank).unwrap_err().to_string(),
+            "environment variable LOADGEN_RUN_ID is `two words`: expected up to 128 letters, digits and signs of \
+             ASCII, without blanks"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_token_that_is_no_text_is_not_shown() {
+        use std::os::unix::ffi::OsStringExt as _;
+
+        let flags = TogetherFlags::default();
+        let token = |_: &str| Some(OsString::from_vec(b"s3cr3t\xff".to_vec()));
+        let error = coordination("127.0.0.1:1", &flags, token).unwrap_err();
+        let told = format!("{error} {error:?}");
+        assert!(told.contains(TOKEN) && !told.contains("s3cr3t"), "{told}");
     }
 }

@@ -20,12 +20,12 @@ fn reason(whole: &Value, part: &str) -> bool {
 #[test]
 fn one_that_never_comes_keeps_all_from_beginning() {
     let stage = Stage::new(2);
-    let wait = ["--wait-for-shards", "2s"];
+    let wait = ["--wait-for-shards", "10s"];
     let shards = [0, 2].map(|it| Running::start(&mut stage.shard(it, 3, &wait)));
     for shard in shards {
         let said = shard.end();
         assert_eq!(said.code, Some(103), "{said:?}");
-        let why = "the run did not begin: shard 1 of 3 did not come within 2 s";
+        let why = "the run did not begin: shard 1 of 3 did not come within 10 s";
         assert!(said.stderr.contains(why), "{said:?}");
     }
     assert!(!stage.has("0.json"), "nothing was measured");
@@ -36,7 +36,7 @@ fn it_is_left_out_where_that_was_said_and_the_verdict_says_so() {
     let stage = Stage::new(3);
     let flags = [
         "--wait-for-shards",
-        "2s",
+        "10s",
         "--start-with",
         "2",
         "--merged-out",
@@ -94,7 +94,7 @@ fn one_that_dies_before_the_start_may_be_started_again() {
 
 #[test]
 fn one_that_dies_under_way_is_missing_and_does_not_begin_again() {
-    let stage = Stage::new(8);
+    let stage = Stage::new(60);
     let mut shards = [0, 1].map(|it| Running::start(&mut stage.shard(it, 2, &MERGED)));
     shards[1].says("arrive measuring");
     shards[1].kill();
@@ -105,8 +105,9 @@ fn one_that_dies_under_way_is_missing_and_does_not_begin_again() {
     let why = "shard 1 of 2 has begun before and was started again: its load is not made twice";
     assert!(again.stderr.contains(why), "{again:?}");
     let [zero, _] = shards;
+    signal(zero.process(), Signal::INT);
     let zero = zero.end();
-    assert_eq!(zero.code, Some(0), "{zero:?}");
+    assert_eq!(zero.code, Some(105), "{zero:?}");
     let whole = stage.document("whole.json");
     assert_eq!(whole["run"]["shards"]["missing"], json!([1]));
     assert!(
@@ -272,4 +273,28 @@ fn whoever_says_nothing_is_no_coordinator() {
     assert_eq!(said.code, Some(103), "{said:?}");
     let why = format!("no coordinator at {address} within 2 s: no answer for ");
     assert!(said.stderr.contains(&why), "{said:?}");
+}
+
+/// The place of one whose machine stands still is free once that is noticed, and whoever is started in its stead waits
+/// for it.
+#[test]
+fn one_that_takes_the_place_of_a_silent_one_waits_for_it() {
+    let mut stage = Stage::new(1);
+    let coordinator = stage.coordinate(2, &[]);
+    let silent = Running::start(&mut stage.shard(1, 2, &["--no-journal"]));
+    silent.says("waiting until all shards are ready");
+    let taken = Running::start(&mut stage.shard(1, 2, &["--wait-for-shards", "5s"])).end();
+    assert_eq!(taken.code, Some(103), "{taken:?}");
+    let why = "another process is shard 1 of 2 of this run";
+    assert!(taken.stderr.contains(why), "{taken:?}");
+    signal(silent.process(), Signal::STOP);
+    let one = Running::start(&mut stage.shard(1, 2, &[]));
+    coordinator.says("shard 1 of 2 was lost before the load began");
+    let zero = Running::start(&mut stage.shard(0, 2, &[]));
+    for said in [one, zero, coordinator].map(Running::end) {
+        assert_eq!(said.code, Some(0), "{said:?}");
+    }
+    // It learns of it when it goes on.
+    signal(silent.process(), Signal::CONT);
+    assert_eq!(silent.end().code, Some(103));
 }

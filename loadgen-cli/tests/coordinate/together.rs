@@ -135,7 +135,9 @@ fn clocks_that_are_five_seconds_apart_change_nothing() {
     );
     assert!(last - first < 250_000.0, "{began:?}");
     let warnings = whole["verdict"]["warnings"].to_string();
-    assert!(!warnings.contains(" began "), "{warnings}");
+    // On a machine that stands still for a moment it is said, and true.
+    let is_apart = last - first > 20_000.0;
+    assert!(is_apart || !warnings.contains(" began "), "{warnings}");
 }
 
 #[test]
@@ -180,8 +182,8 @@ fn setup_is_done_once_for_all() {
     let stage = Stage::of(|_| with_setup(&format!("http://{}", server.address)));
     let shards = [1, 2, 0]
         .map(|it| Running::start(&mut stage.shard(it, 3, &["--merged-out", "json=whole.json"])));
-    for shard in shards {
-        let said = shard.end();
+    let said = shards.map(Running::end);
+    for said in &said {
         assert_eq!(said.code, Some(0), "{said:?}");
     }
     let asked = server.asked();
@@ -189,9 +191,14 @@ fn setup_is_done_once_for_all() {
     assert_eq!(count("/setup"), 1, "{asked:?}");
     assert_eq!(count("/buy/t0k3n-0"), 60, "{asked:?}");
     // It has a secret's name, and stands nowhere.
-    let whole =
-        std::fs::read_to_string(stage.folder.path().join("whole.json")).expect("it is there");
-    assert!(!whole.contains("t0k3n-0"), "{whole}");
+    for said in said {
+        let told = said.stdout + &said.stderr;
+        assert!(!told.contains("t0k3n-0"), "{told}");
+    }
+    for name in ["0.json", "1.json", "2.json", "whole.json"] {
+        let told = stage.document(name).to_string();
+        assert!(!told.contains("t0k3n-0"), "{name}: {told}");
+    }
 }
 
 #[test]
@@ -219,11 +226,10 @@ fn without_the_shard_that_sets_up_all_end_as_apart() {
     let mut stage = Stage::of(|_| with_setup(&format!("http://{}", server.address)));
     let coordinator = stage.coordinate(3, &["--wait-for-shards", "5s"]);
     let shards = [1, 2].map(|it| Running::start(&mut stage.shard(it, 3, &[])));
-    for said in shards
-        .map(Running::end)
-        .into_iter()
-        .chain([coordinator.end()])
-    {
+    let [one, two] = shards.map(Running::end);
+    // It would wait for shard 0 for a while, to tell it.
+    signal(coordinator.process(), Signal::TERM);
+    for said in [one, two, coordinator.end()] {
         assert_eq!(said.code, Some(103), "{said:?}");
         assert!(
             said.stderr

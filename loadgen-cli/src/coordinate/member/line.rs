@@ -14,6 +14,7 @@ use super::super::error::CoordinateError;
 use super::super::proto::coordinator_client::CoordinatorClient;
 use super::super::proto::from_coordinator::Said as Told;
 use super::super::proto::from_shard::Said;
+use super::super::proto::refused::Kind;
 use super::super::proto::{FromCoordinator, FromShard, Hello, Probe, Welcome};
 use super::super::state::SILENCE;
 use super::super::{LONGEST_MESSAGE, causes};
@@ -41,15 +42,10 @@ impl Line {
         hello: Hello,
         clock: Wall,
     ) -> Result<(Self, (Welcome, Offset, Vec<Told>)), CoordinateError> {
-        let mut line = Self::connected(place, hello).await?;
+        let (mut line, welcome) = Self::let_in(place, hello).await?;
         let lost = |why: String| CoordinateError::Lost {
             address: place.given.clone(),
             why,
-        };
-        let welcome = match line.next().await.map_err(lost)? {
-            Told::Welcome(welcome) => welcome,
-            Told::Refused(refused) => return Err(refused.into()),
-            _ => return Err(lost("it does not speak as a coordinator does".to_owned())),
         };
         let mut before = Vec::new();
         let mut exchanges = Vec::with_capacity(PROBES);
@@ -75,31 +71,28 @@ impl Line {
         Ok((line, (welcome, offset, before)))
     }
 
-    /// Tries again and again: whoever starts all may start this shard first.
-    async fn connected(place: &Place, hello: Hello) -> Result<Self, CoordinateError> {
+    /// Tries again and again: whoever starts all may start this shard first, and whoever starts one again may do so
+    /// before it is noticed that the first is gone.
+    async fn let_in(place: &Place, hello: Hello) -> Result<(Self, Welcome), CoordinateError> {
         let until = moment::now() + place.wait;
         loop {
             // Something may listen there that is no coordinator, and say nothing.
             let left = until.saturating_duration_since(moment::now());
             let within = left.min(SILENCE);
-            let why = match timeout(within, Self::connect(place, hello.clone())).await {
-                Ok(Ok(line)) => return Ok(line),
+            let why = match timeout(within, Self::ask(place, hello.clone())).await {
+                Ok(Ok(let_in)) => return Ok(let_in),
                 Ok(Err(Attempt::Final(error))) => return Err(error),
-                Ok(Err(Attempt::Again(why))) => why,
-                Err(_) => format!("no answer for {}", human::duration(within)),
+                Ok(Err(Attempt::Again(error))) => error,
+                Err(_) => absent(place, format!("no answer for {}", human::duration(within))),
             };
             if moment::now() + REST >= until {
-                return Err(CoordinateError::Absent {
-                    address: place.given.clone(),
-                    within: human::duration(place.wait),
-                    why,
-                });
+                return Err(why);
             }
             tokio::time::sleep(REST).await;
         }
     }
 
-    async fn connect(place: &Place, hello: Hello) -> Result<Self, Attempt> {
+    async fn ask(place: &Place, hello: Hello) -> Result<(Self, Welcome), Attempt> {
         let mut client = CoordinatorClient::new(channel(place).await?)
             .max_decoding_message_size(LONGEST_MESSAGE);
         let (says, said) = mpsc::unbounded_channel();
@@ -109,18 +102,30 @@ impl Line {
         let _ = says.send(said_first);
         let mut request = Request::new(UnboundedReceiverStream::new(said));
         place.trust.show(&mut request);
-        match client.join(request).await {
-            Ok(answer) => Ok(Self {
+        let again = |why: String| Attempt::Again(absent(place, why));
+        let mut line = match client.join(request).await {
+            Ok(answer) => Self {
                 says,
                 hears: answer.into_inner(),
-            }),
+            },
             Err(status) if status.code() == Code::Unauthenticated => {
-                Err(Attempt::Final(CoordinateError::Unauthenticated {
+                return Err(Attempt::Final(CoordinateError::Unauthenticated {
                     address: place.given.clone(),
                     why: status.message().to_owned(),
-                }))
+                }));
             }
-            Err(status) => Err(Attempt::Again(in_words(&status))),
+            Err(status) => return Err(again(in_words(&status))),
+        };
+        match line.next().await.map_err(again)? {
+            Told::Welcome(welcome) => Ok((line, welcome)),
+            Told::Refused(refused) if refused.kind() == Kind::Taken => {
+                Err(Attempt::Again(refused.into()))
+            }
+            Told::Refused(refused) => Err(Attempt::Final(refused.into())),
+            _ => Err(Attempt::Final(CoordinateError::Lost {
+                address: place.given.clone(),
+                why: "it does not speak as a coordinator does".to_owned(),
+            })),
         }
     }
 
@@ -161,10 +166,15 @@ impl Line {
                 told = self.next() => match told {
                     Ok(told) => {
                         heard = moment::now();
-                        let is_last = matches!(told, Told::Refused(_) | Told::Farewell(_));
-                        shared.change(|it| take(it, told));
-                        if is_last {
-                            return;
+                        match &told {
+                            Told::Refused(refused) if shared.known().start.is_some() => {
+                                break refused.why.clone();
+                            }
+                            Told::Refused(_) | Told::Farewell(_) => {
+                                shared.change(|it| take(it, told));
+                                return;
+                            }
+                            _ => shared.change(|it| take(it, told)),
                         }
                     }
                     Err(why) => break why,
@@ -196,7 +206,7 @@ impl Line {
 /// What came of an attempt to connect.
 enum Attempt {
     /// The next may do better.
-    Again(String),
+    Again(CoordinateError),
     /// It will not.
     Final(CoordinateError),
 }
@@ -218,7 +228,15 @@ async fn channel(place: &Place) -> Result<Channel, Attempt> {
         None => endpoint,
     };
     let connected = endpoint.connect().await;
-    connected.map_err(|why| Attempt::Again(causes(&why)))
+    connected.map_err(|why| Attempt::Again(absent(place, causes(&why))))
+}
+
+fn absent(place: &Place, why: String) -> CoordinateError {
+    CoordinateError::Absent {
+        address: place.given.clone(),
+        within: human::duration(place.wait),
+        why,
+    }
 }
 
 fn in_words(status: &Status) -> String {

@@ -324,6 +324,8 @@ fn what_one_has_set_up_all_have_and_whoever_comes_later() {
         scenario: 0,
         ended: Some(Ended::Saved("[]".to_owned())),
     };
+    assert_eq!(state.set_up(1, saved.clone()), [], "it is not its to do");
+    assert_eq!(state.set_up(9, saved.clone()), [], "it has no place");
     let outputs = state.set_up(0, saved.clone());
     assert_eq!(told(&outputs, 1), [&Said::SetUp(saved.clone())]);
     let outputs = state.join(2, hello(2, 3), 0);

@@ -127,14 +127,16 @@ impl MergedShard {
     }
 }
 
-/// Whether all of a run was stopped: every shard of these but for those that were over by then, or had no part.
-pub(crate) fn were_stopped<'a>(merged: impl Iterator<Item = &'a MergedShard> + Clone) -> bool {
-    let stopped = merged.clone().filter(|it| it.stopped);
+/// Whether all of a run was stopped: every shard of these but for those that were over by then, by themselves
+/// or not, or had no part.
+pub(crate) fn were_stopped<'a>(merged: impl Iterator<Item = &'a MergedShard>) -> bool {
+    let merged: Vec<&MergedShard> = merged.collect();
+    let stopped = merged.iter().filter(|it| it.stopped);
     let Some(last) = stopped.map(|it| it.duration_s).max_by(f64::total_cmp) else {
         return false;
     };
-    let was_over = |it: &MergedShard| !it.cut_off && (it.has_no_part() || it.duration_s < last);
-    merged.clone().all(|it| it.stopped || was_over(it))
+    let was_over = |it: &MergedShard| it.has_no_part() || it.duration_s < last;
+    merged.iter().all(|it| it.stopped || was_over(it))
 }
 
 impl ShardPart {

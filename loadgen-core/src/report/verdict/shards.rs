@@ -7,8 +7,11 @@ use super::super::phrase::{percent, span};
 use super::Findings;
 use crate::units::human::counted;
 
-/// Beginnings this far apart are worth a word, in nanoseconds: seconds of the run over time are no longer the same.
-const NOTABLE_APART_NS: u64 = 1_000_000_000;
+/// Beginnings this far apart are worth a word, in seconds, where there are as many clocks as machines: seconds of the
+/// run over time are no longer the same.
+const NOTABLE_APART_S: f64 = 1.0;
+/// The same by one clock, beyond what that may be wrong by: shards that are told of one moment begin closer together.
+const NOTABLE_BY_ONE_CLOCK_S: f64 = 0.02;
 
 pub(super) fn judge(shards: &Shards, findings: &mut Findings) {
     let all_were_stopped = were_stopped(shards.merged.iter());
@@ -81,8 +84,13 @@ fn apart(merged: &[MergedShard]) -> Option<(String, bool)> {
         true => first?,
         false => with_begin().min_by_key(|(at, _)| *at)?,
     };
-    let apart = last_at.duration_since(first_at).ok()?;
-    if !was_over && u64::try_from(apart.as_nanos()).ok()? <= NOTABLE_APART_NS {
+    let apart = last_at.duration_since(first_at).ok()?.as_secs_f64();
+    let uncertain = |it: &MergedShard| it.clock.map_or(0.0, |it| it.within_us / 1e6);
+    let notable = match by_one_clock {
+        true => NOTABLE_BY_ONE_CLOCK_S + uncertain(first) + uncertain(last),
+        false => NOTABLE_APART_S,
+    };
+    if !was_over && apart <= notable {
         return None;
     }
     let beside = match was_over {
@@ -97,7 +105,7 @@ fn apart(merged: &[MergedShard]) -> Option<(String, bool)> {
         "shard {} began {} after shard {}, by {clocks}, {beside}; seconds of the run over time count from each \
          shard's own beginning",
         last.index,
-        seconds(apart.as_secs_f64()),
+        seconds(apart),
         first.index,
     );
     Some((sentence, was_over))
@@ -128,6 +136,7 @@ mod tests {
 
     use super::*;
     use crate::report::document::{ClockOffset, Generator, Host, Status};
+    use crate::schedule::{Load, Shard, Slice};
 
     fn shard(index: u64, started_at: &str) -> MergedShard {
         MergedShard {
@@ -245,9 +254,9 @@ mod tests {
     #[test]
     fn one_without_a_part_need_not_have_been_there() {
         let mut shards = shards(&[]);
-        let whole = crate::schedule::Load::closed(2).for_(std::time::Duration::from_secs(10));
+        let whole = Load::closed(2).for_(std::time::Duration::from_secs(10));
         for (index, shard) in (0..).zip(&mut shards.merged) {
-            let part = crate::schedule::Shard::new(index, 4).unwrap().among(2);
+            let part = Shard::new(index, 4).unwrap().among(2);
             shard.slices = vec![Slice::of("s", &whole.clone().into(), part)];
         }
         shards.merged[0].started_at = "2026-11-03T10:00:00.030000Z".to_owned();
@@ -289,6 +298,16 @@ mod tests {
                 .starts_with("shard 2 began 3 s after shard 0, by the coordinator's clock, so"),
             "{warnings:?}"
         );
+        // By one clock, a tenth of a second is no accident, unless that clock is known no better.
+        shards.merged[2].clock = Some(ClockOffset::new(-4_900_000.0, 100.0));
+        let (_, _, warnings) = told(&shards);
+        assert!(
+            warnings[0].starts_with("shard 2 began 100 ms after shard 0"),
+            "{warnings:?}"
+        );
+        shards.merged[2].clock = Some(ClockOffset::new(-4_900_000.0, 90_000.0));
+        assert_eq!(told(&shards), (Status::Pass, vec![], vec![]));
+        shards.merged[2].clock = Some(ClockOffset::new(-2_000_000.0, 100.0));
         // Where one has said nothing of its clock, none counts.
         shards.merged[0].clock = None;
         let (_, _, warnings) = told(&shards);

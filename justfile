@@ -117,6 +117,10 @@ bench-ui *arguments:
 bench-merge *arguments:
     cargo run --release -p loadgen-benches --bin merge -- {{ arguments }}
 
+# What a coordinator takes of a core with 64 shards, and with 1,000
+bench-coordinator:
+    cargo test --release -p loadgen-cli --test coordinate -- --ignored --nocapture a_coordinator_takes_little
+
 # Memory that open WebSocket connections take, side by side
 bench-memory: (bench-compare "memory")
 

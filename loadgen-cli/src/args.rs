@@ -6,6 +6,7 @@ mod balance;
 mod choice;
 mod client;
 mod compare;
+mod coordinate;
 mod each;
 mod history;
 mod init;
@@ -35,6 +36,7 @@ pub(crate) use self::balance::{
 pub(crate) use self::choice::{ProtocolChoice, TargetChoice};
 pub(crate) use self::client::{ClientArgs, DelayMode, VisitKind};
 pub(crate) use self::compare::{CompareArgs, CompareFlags};
+pub(crate) use self::coordinate::{CoordinateArgs, TogetherFlags};
 pub(crate) use self::each::TargetFlags;
 pub(crate) use self::history::HistoryArgs;
 pub(crate) use self::init::InitArgs;
@@ -46,7 +48,7 @@ pub(crate) use self::serve::{
     FaultArgs, ServeAllArgs, ServeCommand, ServeGrpcArgs, ServeHttpArgs, ServeProxyArgs,
     ServeTcpArgs, ServeWebsocketArgs, ServerArgs,
 };
-pub(crate) use self::values::TagList;
+pub(crate) use self::values::{TagList, run_id};
 
 /// Drive load at gRPC, WebSocket, HTTP and TCP services and say truthfully how they held up.
 #[derive(Debug, Parser)]
@@ -59,7 +61,8 @@ pub(crate) use self::values::TagList;
 #[command(
     after_help = "Start here:  loadgen run --scenario hello_high --duration 5s\n\
     Exit codes:  0 pass, 1 error, 2 usage, 99 threshold failed, 100 invalid run (--strict),\n             \
-    101 unreachable, 102 setup failed, 104 bad scenario, 105 stopped by a signal"
+    101 unreachable, 102 setup failed, 103 shards apart, 104 bad scenario,\n             \
+    105 stopped by a signal"
 )]
 pub(crate) struct Args {
     /// What to do.
@@ -121,6 +124,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Make the results of shards into that of their run, and judge it
     Merge(MergeArgs),
+    /// Hold the shards of a run together: one start, one `setup`, one stop, one result
+    Coordinate(Box<CoordinateArgs>),
     /// Hold the results of runs against those of others: what got better or worse, and what is chance
     Compare(CompareArgs),
     /// List the results in a folder, and how they went from one to the next

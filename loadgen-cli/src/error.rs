@@ -14,6 +14,7 @@ use crate::args;
 use crate::backend::ServerError;
 use crate::commands::ClientError;
 use crate::comparing::ComparingError;
+use crate::coordinate::CoordinateError;
 use crate::history::HistoryError;
 use crate::init::InitError;
 use crate::output::PrintError;
@@ -73,6 +74,9 @@ pub(crate) enum Error {
     /// Results that are not merged.
     #[error(transparent)]
     Merge(#[from] MergeError),
+    /// Shards that did not come together.
+    #[error(transparent)]
+    Coordinate(#[from] CoordinateError),
     /// Runs that are not compared.
     #[error(transparent)]
     Comparing(#[from] ComparingError),

@@ -11,6 +11,7 @@ mod args;
 mod backend;
 mod commands;
 mod comparing;
+mod coordinate;
 mod doctor;
 mod error;
 mod history;

@@ -4,9 +4,11 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
+use loadgen_core::merge::Merge;
 use loadgen_core::report::{self, Document, ReadError};
 use loadgen_core::{input, journal};
 
+use crate::coordinate::Results;
 use crate::output::OutputError;
 use crate::settings::{is_journal_beside, journal_beside};
 use crate::{screen, suite};
@@ -62,6 +64,14 @@ pub(crate) enum ResultError {
         /// All of them.
         journals: Vec<PathBuf>,
     },
+    /// What shards have told, and does not go together.
+    #[error("{why}; what the shards have told is kept in {}", folder.display())]
+    Unmerged {
+        /// Where that is.
+        folder: PathBuf,
+        /// Why it does not.
+        why: String,
+    },
     /// A path that it cannot be written to.
     #[error(transparent)]
     Output(OutputError),
@@ -94,6 +104,28 @@ pub(crate) fn load(path: &Path) -> Result<Document, ResultError> {
         path: path.to_owned(),
         source,
     })
+}
+
+/// The result of a run, of those that its shards have told the coordinator. One after another: all of them may take
+/// more memory than there is.
+///
+/// # Errors
+/// [`ResultError::Unmerged`] when there are none, or one is not what a shard writes. They are kept then.
+pub(crate) fn of_shards(told: Results) -> Result<Document, ResultError> {
+    merged(&told).map_err(|why| ResultError::Unmerged {
+        folder: told.keep(),
+        why,
+    })
+}
+
+fn merged(told: &Results) -> Result<Document, String> {
+    let mut merge = Merge::default();
+    for (shard, path) in told.whole() {
+        let document = load(path).map_err(|it| it.to_string())?;
+        let added = merge.add(&format!("shard {shard}"), &document);
+        added.map_err(|it| it.to_string())?;
+    }
+    merge.finish().map_err(|it| it.to_string())
 }
 
 /// As far as the run had come. One that has not ended will have come further in a second.

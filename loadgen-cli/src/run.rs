@@ -9,6 +9,7 @@ mod execute;
 mod journal;
 mod keys;
 mod prepare;
+mod together;
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -18,6 +19,8 @@ use loadgen_core::report::{self, Context, Document};
 use loadgen_core::sink::RunInfo;
 
 use crate::comparing::ComparingError;
+use crate::coordinate::Together;
+use crate::output::Shown;
 use crate::screen::{self, Screen};
 use crate::settings::RunSettings;
 use crate::signals::Listener;
@@ -30,11 +33,12 @@ pub(crate) use self::deed::kill_commands;
 pub(crate) use self::error::RunError;
 use self::execute::Listening;
 use self::journal::Kept;
+use self::together::Merging;
 
 /// A run that was measured and told of.
 #[derive(Debug)]
 pub(crate) struct Ran {
-    /// Its result.
+    /// Its result: that of all shards, where this one has merged it.
     pub(crate) document: Document,
     /// Whether somebody had stopped it, by a signal or else.
     pub(crate) stopped: bool,
@@ -84,9 +88,29 @@ fn carry_out(
     let place = journal::reserve(&settings, &info, screen)?;
     let backend = prepare::backend(&mut settings, screen)?;
     let fleet = prepare::fleet(&mut settings, screen)?;
-    let context = conclude::context(&settings, &info);
+    let mut context = conclude::context(&settings, &info);
     may_begin(&context, &names)?;
-    let journal = journal::begin(place, &settings, &context, &names, screen)?;
+    let together = together::join(&mut settings, &mut context, signals, screen)?;
+    let begun = together::outputs(&settings, together.as_ref()).and_then(|merged| {
+        let journal = journal::begin(place, &settings, &context, &names, screen)?;
+        Ok((merged, journal))
+    });
+    let (merged_outputs, journal) = match begun {
+        Ok(begun) => begun,
+        Err(error) => {
+            let nothing = Merging {
+                outputs: Vec::new(),
+                shown: Shown::Nothing,
+                screen,
+            };
+            return Err(together::failed(together, error, nothing, signals));
+        }
+    };
+    let merging = Merging {
+        outputs: merged_outputs,
+        shown: Shown::with(settings.json, screen.is_quiet()),
+        screen,
+    };
     let (journal, follower) = journal.unzip();
     prepare::announce(&settings, &sinks, &warnings, screen);
     let trace = settings.traced();
@@ -99,6 +123,7 @@ fn carry_out(
             sinks: &mut sinks,
             journal: follower,
             ui: ui.map(|ui| (ui, context.clone())),
+            together: together.as_ref(),
         },
         signals,
         screen,
@@ -113,10 +138,12 @@ fn carry_out(
         Ok(record) => record,
         Err(error) => {
             journal.into_iter().for_each(Kept::discard);
-            return Err(error);
+            return Err(together::failed(together, error, merging, signals));
         }
     };
-    let (stopped, is_told_to_end) = conclude::no_more_to_stop(signals);
+    together::begun(together.as_ref(), &mut context);
+    let others = together::stops_others(together.as_ref());
+    let (stopped, is_told_to_end) = conclude::no_more_to_stop(signals, others);
     let stopped = stopped || record.stopped;
     let document = conclude::document(context, &record, sinks.conclude(screen));
     if let Some(ui) = ui {
@@ -129,12 +156,28 @@ fn carry_out(
     if let Some(trace) = trace {
         screen::note(trace.text(terminal::of_stderr().0).trim_end());
     }
-    let told = conclude::tell(&document, outputs, settings.json, screen);
+    let merges = together.as_ref().is_some_and(Together::merges);
+    let shown = match merges {
+        // That of the whole is shown in its place.
+        true => Shown::Nothing,
+        false => Shown::with(settings.json, screen.is_quiet()),
+    };
+    let told = conclude::tell(&document, outputs, shown, screen);
     if let Some(journal) = journal {
         journal.conclude(&document, told.is_ok());
     }
+    let whole = together::conclude(together, &document, merging);
+    // Whoever ends the wait for the others stops them.
+    let stopped_others = is_told_to_end();
     sinks.finish(&End::now(screen, &is_told_to_end));
     told?;
     conclude::whole(&record, backend, lost)?;
-    Ok(Ran { document, stopped })
+    let Some(whole) = whole? else {
+        return Ok(Ran { document, stopped });
+    };
+    let stopped_here = (stopped || stopped_others) && !whole.ended_by_condition();
+    Ok(Ran {
+        stopped: stopped_here || whole.was_stopped(),
+        document: whole,
+    })
 }

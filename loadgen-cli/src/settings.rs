@@ -14,6 +14,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod together;
 mod ui;
 
 use std::ffi::OsString;
@@ -27,6 +28,7 @@ use loadgen_core::units::format_duration;
 
 use self::sinks::SinkSettings;
 use crate::args::{RunArgs, TargetFlags, WhatArgs};
+use crate::coordinate;
 use crate::human::counted;
 use crate::output::Spec;
 use crate::protocols::{self, Spoken};
@@ -34,6 +36,7 @@ use crate::protocols::{self, Spoken};
 pub(crate) use self::env::EnvError;
 pub(crate) use self::error::SettingsError;
 pub(crate) use self::journal::{Journal, beside as journal_beside, is_beside as is_journal_beside};
+pub(crate) use self::together::{coordination, run_id};
 pub(crate) use self::ui::UiSettings;
 
 /// A run, settled.
@@ -64,6 +67,12 @@ pub(crate) struct RunSettings {
     pub(crate) sinks: SinkSettings,
     /// Whether it is one of several parts of a run; which one is among the options.
     is_part: bool,
+    /// Names the run that it is a part of.
+    pub(crate) run_id: Option<String>,
+    /// How the parts come together, where they do.
+    pub(crate) coordination: Option<coordinate::Settings>,
+    /// Files for the result of all parts.
+    pub(crate) merged_outputs: Vec<Spec>,
     /// Where it is shown.
     pub(crate) ui: Option<UiSettings>,
 }
@@ -102,7 +111,8 @@ impl RunSettings {
         variable: impl Fn(&str) -> Option<OsString>,
         cores: usize,
     ) -> Result<Self, SettingsError> {
-        refuse_same_output(&args.outputs)?;
+        let merged_outputs = &args.together.merged_outputs;
+        refuse_same_output(&[&*args.outputs, merged_outputs].concat())?;
         refuse_events(&plan, args.allow_events)?;
         tls::refuse_contradicting(args, targets)?;
         let mut notices = overrides::apply(&mut plan, args, targets)?;
@@ -113,6 +123,11 @@ impl RunSettings {
         let shard = args
             .shard
             .map(|it| shard::settle(it, &variable))
+            .transpose()?;
+        let run_id = together::run_id(args.run_id.as_deref(), args.shard, &variable)?;
+        let coordination = args.coordinator.as_deref();
+        let coordination = coordination
+            .map(|it| together::coordination(it, &args.together, &variable))
             .transpose()?;
         let is_part = shard.is_some();
         let shard = shard.unwrap_or_default();
@@ -148,6 +163,9 @@ impl RunSettings {
             sinks,
             ui: UiSettings::resolve(args),
             is_part,
+            run_id: run_id.filter(|_| is_part),
+            coordination,
+            merged_outputs: merged_outputs.clone(),
         })
     }
 
@@ -155,8 +173,11 @@ impl RunSettings {
     pub(crate) fn part(&self) -> Option<ShardPart> {
         let Options { shard, seed, .. } = self.options;
         let slices = self.plan.scenarios.iter().map(|it| it.slice(shard));
-        self.is_part
-            .then(|| ShardPart::new(shard, seed, slices.collect()))
+        self.is_part.then(|| {
+            let mut part = ShardPart::new(shard, seed, slices.collect());
+            part.run_id.clone_from(&self.run_id);
+            part
+        })
     }
 
     /// Scenarios as large as what is run of them here: what they take, and how far they are. One of which nothing is

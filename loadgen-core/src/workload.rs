@@ -8,6 +8,7 @@ mod iteration;
 mod lookout;
 mod metric;
 mod observer;
+mod setup;
 mod switches;
 
 use std::fmt;
@@ -27,6 +28,7 @@ pub use observer::{
     MessageFault, Observer, Opened, Receipt, RetryEvent, SampleKind, Split, Standing, StepSample,
     StreamEvent, TargetIndex,
 };
+pub use setup::{SetUp, SetUpElsewhere};
 pub use switches::Switches;
 
 /// Connections, or sessions, that a worker opens at the same time before the load begins: enough to hide
@@ -188,6 +190,8 @@ pub struct WorkerContext {
     pub observer: Rc<dyn Observer>,
     /// Which of the scenario's targets are sent to, which somebody may change at any time.
     pub switches: Switches,
+    /// Where the scenario is set up, if not here alone.
+    pub set_up: SetUp,
 }
 
 impl WorkerContext {
@@ -207,6 +211,7 @@ impl WorkerContext {
             alarms: Alarms::new(clock),
             observer,
             switches: Switches::default(),
+            set_up: SetUp::default(),
         }
     }
 }

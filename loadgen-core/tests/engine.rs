@@ -4,13 +4,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use loadgen_core::condition::Threshold;
 use loadgen_core::engine::{Event, Options, Phase, Run, RunError, ScenarioSpec, Stopper};
 use loadgen_core::outcome::{Failure, Outcome};
 use loadgen_core::pacer::Pacing;
-use loadgen_core::record::{Histogram, Ledger, RunRecord, ScenarioRecord};
+use loadgen_core::record::{EarlyEnd, Histogram, Ledger, RunRecord, ScenarioRecord};
 use loadgen_core::report;
 use loadgen_core::schedule::{Limit, Load, OpenModel, Spacing, ThinkTime, UserStage, WhenBusy};
 use loadgen_core::units::Rate;
@@ -510,6 +510,90 @@ fn an_abort_cuts_off_and_still_balances() {
         assert!(record.stopped);
         assert!(ledger.interrupted > 0, "{ledger:?}");
     }
+}
+
+/// A condition that ended the run on another shard ends it here, and nobody has stopped it.
+#[test]
+fn an_end_that_was_found_elsewhere_is_no_stop() {
+    let end = || {
+        EarlyEnd::new(
+            Some("s".to_owned()),
+            "error_rate < 1%",
+            Duration::from_secs(3),
+            31.0,
+        )
+    };
+    let long = closed(4, Limit::Duration(Duration::from_secs(60)));
+    let heard = Arc::new(AtomicU64::new(0));
+    let run = Run::new(two_workers()).scenario(spec(long), |_| Busy::taking(20));
+    let (stopper, hears) = (run.stopper(), Arc::clone(&heard));
+    let run = run.listen(move |event: &Event<'_>| {
+        if let Event::Ending(told) = event {
+            assert_eq!(**told, end());
+            hears.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let timer = std::thread::spawn(move || {
+        std::thread::park_timeout(Duration::from_millis(300));
+        stopper.end_early(end());
+        // Whatever is said after that is too late.
+        stopper.end_early(EarlyEnd::new(None, "another", Duration::ZERO, 0.0));
+    });
+    let record = run.execute().expect("the run begins");
+    timer.join().expect("the timer does not panic");
+    check(&record.scenarios[0]);
+    assert_eq!((record.stopped, record.early_end), (false, Some(end())));
+    assert!(record.elapsed < Duration::from_secs(30));
+    assert_eq!(heard.load(Ordering::Relaxed), 0, "nobody here has found it");
+}
+
+#[test]
+fn an_end_that_was_found_elsewhere_changes_nothing_of_a_stop() {
+    let long = closed(4, Limit::Duration(Duration::from_secs(60)));
+    let stop = |stopper: &Stopper| {
+        stopper.drain();
+        stopper.end_early(EarlyEnd::new(None, "error_rate < 1%", Duration::ZERO, 1.0));
+    };
+    let record = stop_after(300, stop, spec(long));
+    assert_eq!((record.stopped, record.early_end), (true, None));
+}
+
+/// All are prepared by then, and nothing has begun.
+#[test]
+fn a_load_begins_at_the_moment_that_was_agreed_on() {
+    let later = Duration::from_millis(400);
+    let (asked, was_asked) = std::sync::mpsc::channel();
+    let run = Run::new(two_workers())
+        .scenario(spec(closed(2, Limit::Iterations(10))), |_| Busy::taking(1))
+        .begin_when(move |headway| {
+            let at = now() + headway + later;
+            asked
+                .send((at, SystemTime::now() + headway + later))
+                .expect("somebody waits");
+            Some(at)
+        });
+    let record = run.execute().expect("the run begins");
+    let (_, by_the_wall) = was_asked.recv().expect("it was asked");
+    let off = record
+        .started_at
+        .duration_since(by_the_wall)
+        .unwrap_or_else(|it| it.duration());
+    assert!(off < Duration::from_millis(50), "{off:?}");
+    assert_eq!(check(&record.scenarios[0]).completed, 10);
+}
+
+#[test]
+fn a_load_that_is_not_to_begin_does_not() {
+    let run = Run::new(two_workers())
+        .scenario(spec(closed(2, Limit::Iterations(10))), |_| Busy::taking(1))
+        .begin_when(|_| None);
+    assert!(matches!(run.execute(), Err(RunError::StoppedEarly)));
+}
+
+/// The clock of whoever agrees on a moment with others.
+fn now() -> Instant {
+    #[expect(clippy::disallowed_methods, reason = "it is no clock of a run's")]
+    Instant::now()
 }
 
 /// A line without a bound ends in the kernel's killer, without a report.

@@ -14,10 +14,12 @@ use loadgen_core::units::Rate;
 
 use super::choice::{ProtocolChoice, TargetChoice};
 use super::compare::CompareFlags;
+use super::coordinate::TogetherFlags;
 use super::each::TargetFlags;
 use super::values::{
-    MOST_WORKERS, TagList, assignment, codec, count, duration, output_spec, pacing, prefix, rate,
-    scrape_address, seed, shard, statsd, tags, target, ui_address, url,
+    MOST_WORKERS, TagList, assignment, codec, coordinator_address, count, duration, output_spec,
+    pacing, prefix, rate, run_id, scrape_address, seed, shard, statsd, tags, target, ui_address,
+    url,
 };
 use crate::output::Spec;
 use crate::protocols;
@@ -56,7 +58,7 @@ pub(crate) struct RunCommand {
     #[command(flatten)]
     pub(crate) run: RunArgs,
     /// Run it so many times, one after another, and say how much the runs differ; files get their numbers, like `r.1.json`
-    #[arg(long, value_name = "N", value_parser = count(MOST_RUNS), allow_negative_numbers = true, help_heading = "Comparing")]
+    #[arg(long, value_name = "N", value_parser = count(MOST_RUNS), conflicts_with = "coordinator", allow_negative_numbers = true, help_heading = "Comparing")]
     pub(crate) repeat: Option<u64>,
 }
 
@@ -165,8 +167,17 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) seed: u64,
     /// Make one part of the load, where others make the rest: part I, from 0, of N, on the same seed; `auto` asks a Kubernetes Indexed Job, SLURM, Open MPI or PMI which. `loadgen merge` makes the results of all into one
-    #[arg(long, value_name = "I/N|auto", value_parser = shard, allow_hyphen_values = true, help_heading = "Generator")]
+    #[arg(long, value_name = "I/N|auto", value_parser = shard, allow_hyphen_values = true, help_heading = "Many machines")]
     pub(crate) shard: Option<ShardChoice>,
+    /// Names the run that all shards are of: results of another are not merged with it [default: what LOADGEN_RUN_ID holds; with `--shard auto`, the job's of SLURM or PMIx]
+    #[arg(long, value_name = "TEXT", value_parser = run_id, requires = "shard", help_heading = "Many machines")]
+    pub(crate) run_id: Option<String>,
+    /// Begin and stop together with all other shards: they meet at this address, where `loadgen coordinate` listens, or else shard 0, whose own it then is
+    #[arg(long, value_name = "HOST:PORT", value_parser = coordinator_address, requires = "shard", help_heading = "Many machines")]
+    pub(crate) coordinator: Option<String>,
+    /// How shards come together.
+    #[command(flatten)]
+    pub(crate) together: TogetherFlags,
     /// How open models wait for what is due: `exact`, asleep until then; `grid=TIME`, asleep until the next of ticks TIME apart, 25us to 1ms, 100us where none is given, which saves processor time; `busy=TIME`, awake for the last TIME, 1us to 1ms, 50us where none is given, which takes some for a start lag of microseconds. `auto`: a grid of 100 to 250us above 10,000/s a worker where waking up costs too much, else exact. Nothing changes for closed models
     #[arg(long, value_name = "auto|exact|grid[=TIME]|busy[=TIME]", default_value_t = Pacing::EXACT, value_parser = pacing, help_heading = "Generator")]
     pub(crate) pacing: Pacing,

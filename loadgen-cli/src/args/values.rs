@@ -303,6 +303,24 @@ pub(super) fn listen_address(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+/// An address that others are told: a port that is not known yet cannot be among them.
+pub(super) fn coordinator_address(text: &str) -> Result<String, String> {
+    let address = listen_address(text).ok();
+    let address = address.filter(|it| !it.ends_with(":0"));
+    address.ok_or_else(|| {
+        "expected HOST:PORT, like `bench-1:8090`, the same for all shards".to_owned()
+    })
+}
+
+/// A name of a run: it stands in messages, and is compared.
+pub(crate) fn run_id(text: &str) -> Result<String, String> {
+    let is_name =
+        !text.is_empty() && text.len() <= 128 && text.bytes().all(|it| it.is_ascii_graphic());
+    is_name.then(|| text.to_owned()).ok_or_else(|| {
+        "expected up to 128 letters, digits and signs of ASCII, without blanks".to_owned()
+    })
+}
+
 /// A host alone, without brackets.
 pub(super) fn host(text: &str) -> Result<String, String> {
     let bare = text.strip_prefix('[').and_then(|it| it.strip_suffix(']'));

@@ -9,6 +9,7 @@ use loadgen_core::driver::grpc::{DescribeError, DriverError};
 
 use crate::backend::ServerError;
 use crate::comparing::ComparingError;
+use crate::coordinate::{CoordinateError, Refusal};
 use crate::error::Error;
 use crate::init::InitError;
 use crate::output;
@@ -39,6 +40,9 @@ pub(crate) enum Exit {
     Unreachable = 101,
     /// A step of a scenario's `setup` failed.
     Setup = 102,
+    /// The shards of a run did not come together: one is missing, or has no place in it, or the coordinator cannot be
+    /// reached. A shard that is started again after the load has begun ends so, too.
+    Apart = 103,
     /// A scenario is invalid, unknown, or its file cannot be read.
     Scenario = 104,
     /// Stopped by a signal; the report covers what ran.
@@ -88,6 +92,7 @@ impl From<&Error> for Exit {
             Error::Ui(_) => Self::Usage,
             Error::Settings(error) => of_settings(error),
             Error::Run(error) => of_run(error),
+            Error::Coordinate(error) => of_coordinator(error),
             Error::Server(error) => of_server(error),
             Error::Print(_) | Error::Signals(_) => Self::Unexpected,
         }
@@ -97,7 +102,25 @@ impl From<&Error> for Exit {
 fn of_settings(error: &SettingsError) -> Exit {
     match error {
         SettingsError::Select(_) => Exit::Scenario,
+        SettingsError::Coordinate(error) => of_coordinator(error),
         _ => Exit::Usage,
+    }
+}
+
+/// What kept one shard from beginning kept all.
+fn of_coordinator(error: &CoordinateError) -> Exit {
+    match error {
+        CoordinateError::Refused {
+            kind: Refusal::Unreachable,
+            ..
+        } => Exit::Unreachable,
+        CoordinateError::Refused {
+            kind: Refusal::Setup,
+            ..
+        } => Exit::Setup,
+        CoordinateError::Start(_) => Exit::Unexpected,
+        error if error.is_usage() => Exit::Usage,
+        _ => Exit::Apart,
     }
 }
 
@@ -116,11 +139,13 @@ fn of_run(error: &RunError) -> Exit {
         | RunError::Memory(_)
         | RunError::Output(_)
         | RunError::Baseline(_)
+        | RunError::Whole(_)
         | RunError::Journal(_) => Exit::Usage,
         RunError::Sink(error) => of_sink(error),
         RunError::Assemble(_) | RunError::Event(_) => Exit::Scenario,
         RunError::Unreachable(_) => Exit::Unreachable,
         RunError::Setup(_) => Exit::Setup,
+        RunError::Apart(error) => of_coordinator(error),
         RunError::StoppedEarly => Exit::Stopped,
         RunError::Embedded(_)
         | RunError::Fleet(_)

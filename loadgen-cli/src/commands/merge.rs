@@ -32,8 +32,12 @@ pub(crate) fn run(args: &MergeArgs) -> Result<Exit, Error> {
         output::warn_beside(args.json, &document);
     }
     written?;
-    let stopped = document.run.stopped;
-    Ok(meaning(&document, stopped, args.strict, args.quiet))
+    Ok(meaning(
+        &document,
+        document.was_stopped(),
+        args.strict,
+        args.quiet,
+    ))
 }
 
 /// One result after another: all of them may take more memory than there is.

@@ -5,6 +5,7 @@ mod balance;
 mod client;
 mod compare;
 mod completions;
+mod coordinate;
 mod doctor;
 mod exit;
 mod history;
@@ -41,6 +42,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::Validate(args) => validate::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Merge(args) => merge::run(&args),
+        Command::Coordinate(args) => coordinate::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::History(args) => history::run(&args),
         Command::Schema(args) => schema::run(&args),

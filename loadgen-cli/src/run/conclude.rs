@@ -81,15 +81,24 @@ pub(super) fn whole(
     backend.lost.map_or(Ok(()), |lost| Err(lost.into()))
 }
 
-/// From here on a signal stops no load: it ends the wait for a scrape. Tells whether one has stopped the
-/// load, and whether one has come since.
-pub(super) fn no_more_to_stop(signals: &Listener) -> (bool, impl Fn() -> bool + use<>) {
+/// From here on a signal stops no load of this process: it stops `others` that are waited for, called with whether at
+/// once, and ends the wait for a scrape. Tells whether one has stopped the load, and whether one has come since.
+pub(super) fn no_more_to_stop(
+    signals: &Listener,
+    others: Box<dyn Fn(bool) + Send>,
+) -> (bool, impl Fn() -> bool + use<>) {
     let stopped = signals.any();
     let came = Arc::new(AtomicBool::new(false));
-    let heard = Arc::clone(&came);
-    signals.react(move |_| heard.store(true, Ordering::Relaxed));
-    // Those that ended the load are no reason not to show what it came to.
-    came.store(false, Ordering::Relaxed);
+    // Those that ended the load are no reason not to show what it came to, and the others know of them.
+    let is_new = Arc::new(AtomicBool::new(false));
+    let (heard, counts) = (Arc::clone(&came), Arc::clone(&is_new));
+    signals.react(move |nth| {
+        if counts.load(Ordering::Relaxed) {
+            heard.store(true, Ordering::Relaxed);
+            others(nth > 1);
+        }
+    });
+    is_new.store(true, Ordering::Relaxed);
     (stopped, move || came.load(Ordering::Relaxed))
 }
 
@@ -115,13 +124,13 @@ pub(super) fn document(mut context: Context, record: &RunRecord, sinks: Vec<Deli
 pub(super) fn tell(
     document: &Document,
     outputs: Vec<Pending>,
-    json: bool,
+    shown: Shown,
     screen: &Screen,
 ) -> Result<(), RunError> {
     let written = output::write(outputs, document).map_err(RunError::WriteOutput);
-    Shown::with(json, screen.is_quiet()).print(document)?;
+    shown.print(document)?;
     if !screen.is_quiet() {
-        output::warn_beside(json, document);
+        output::warn_beside(shown == Shown::Document, document);
     }
     written
 }

@@ -10,12 +10,16 @@ use super::events::Restraint;
 /// What is said when the run is told to stop.
 type Notice = Arc<dyn Fn() -> String + Send + Sync>;
 
+/// What has the other shards of it stop, called with whether at once.
+type Stops = Arc<dyn Fn(bool) + Send + Sync>;
+
 /// Changes a run, and has what goes on beside the load know of it. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct RunControl {
     control: Control,
     events: Restraint,
     notice: Notice,
+    stops: Stops,
 }
 
 impl fmt::Debug for RunControl {
@@ -29,11 +33,13 @@ impl RunControl {
         control: Control,
         events: Restraint,
         notice: impl Fn() -> String + Send + Sync + 'static,
+        stops: Stops,
     ) -> Self {
         Self {
             control,
             events,
             notice: Arc::new(notice),
+            stops,
         }
     }
 
@@ -51,6 +57,7 @@ impl RunControl {
         };
         self.control.change(change)?;
         self.events.begin_no_more();
+        (self.stops)(*at_once);
         Ok(notice)
     }
 

@@ -7,9 +7,11 @@ use loadgen_core::pacer::UnfitPacing;
 
 use crate::backend::{EmbeddedError, FleetError};
 use crate::comparing::ComparingError;
+use crate::coordinate::CoordinateError;
 use crate::doctor::{MemoryError, PortError};
 use crate::limits::LimitError;
 use crate::output::{OutputError, PrintError};
+use crate::results::ResultError;
 use crate::sinks::SinkError;
 
 /// Why a run could not be measured, or not be told of.
@@ -61,6 +63,12 @@ pub(crate) enum RunError {
     /// What has to be done before the load failed.
     #[error("{0}")]
     Setup(String),
+    /// The shards of the run did not come together.
+    #[error(transparent)]
+    Apart(#[from] CoordinateError),
+    /// The results of all shards, which make none of the whole.
+    #[error(transparent)]
+    Whole(ResultError),
     /// A signal came before anything was measured.
     #[error("stopped before the load began; nothing was measured")]
     StoppedEarly,

@@ -14,11 +14,12 @@ use super::control::RunControl;
 use super::error::RunError;
 use super::events::{Events, Late, Restraint};
 use super::journal::Following;
-use super::keys;
+use super::{keys, together};
 use crate::backend::Fleet;
+use crate::coordinate::Together;
 use crate::human;
 use crate::screen::Screen;
-use crate::screen::live::{Below, Live};
+use crate::screen::live::{Below, Live, Whole};
 use crate::settings::RunSettings;
 use crate::signals::Listener;
 use crate::sinks::Sinks;
@@ -31,6 +32,8 @@ pub(super) struct Listening<'a> {
     pub(super) journal: Option<Following>,
     /// The page that shows the run, and what the result document says of it.
     pub(super) ui: Option<(&'a Ui, Context)>,
+    /// The other shards of the run, where it begins with them.
+    pub(super) together: Option<&'a Together>,
 }
 
 /// Carries the run out, with its view and its way out.
@@ -43,21 +46,32 @@ pub(super) fn execute(
     screen: &Screen,
 ) -> Result<RunRecord, RunError> {
     let plan = &settings.plan;
-    let Listening { sinks, journal, ui } = listening;
+    let Listening {
+        sinks,
+        journal,
+        ui,
+        together,
+    } = listening;
     let run = assemble(settings, trace)?;
     run.notices().iter().for_each(|it| screen.say(it));
     let run = sinks.listen(run, screen);
     let shown = settings.as_run();
-    let (run, below) = watched(run, journal, &shown, screen);
+    let whole = together.and_then(Together::whole);
+    let (run, below) = watched(run, journal, &shown, whole, screen);
     let events =
         Events::wait(&settings.with_own_events(), fleet, &run.marker()).map_err(RunError::Event)?;
     let grace = plan.scenarios.iter().map(|it| it.graceful_stop).max();
     let grace = grace.unwrap_or_default();
     let run = ending_early(run, grace, events.restraint(), screen);
     let (mut run, granted) = granting(run, grace);
-    stop_on_signal(signals, &run, events.restraint(), granted.clone(), screen);
+    let stops = stops_others(together);
+    if let Some(together) = together {
+        run = together::listen(run, together, events.restraint(), granted.clone(), screen);
+    }
+    let course = (events.restraint(), Arc::clone(&stops));
+    stop_on_signal(signals, &run, course, granted.clone(), screen);
     let notice = move || stopping(granted());
-    let control = RunControl::new(run.control(), events.restraint(), notice);
+    let control = RunControl::new(run.control(), events.restraint(), notice, stops);
     if let Some((ui, context)) = ui {
         run = ui.listen(run, control.clone(), &shown, context, screen);
     }
@@ -80,6 +94,7 @@ fn watched(
     mut run: Run,
     journal: Option<Following>,
     scenarios: &[ScenarioPlan],
+    whole: Option<Whole>,
     screen: &Screen,
 ) -> (Run, Option<Below>) {
     if let Some(mut journal) = journal {
@@ -88,7 +103,8 @@ fn watched(
     if screen.is_quiet() {
         return (run, None);
     }
-    let mut live = Live::new(screen.clone(), scenarios, run.control());
+    let live = Live::new(screen.clone(), scenarios, run.control());
+    let mut live = live.below_whole(whole);
     let below = live.below();
     (
         run.listen(move |event: &Event<'_>| live.hear(event)),
@@ -166,12 +182,20 @@ fn assemble(settings: &RunSettings, trace: Option<Arc<Trace>>) -> Result<Run, Ru
     })
 }
 
+/// What has the other shards stop, called with whether at once.
+fn stops_others(together: Option<&Together>) -> Arc<dyn Fn(bool) + Send + Sync> {
+    match together {
+        Some(together) => Arc::new(together.stopper()),
+        None => Arc::new(|_| {}),
+    }
+}
+
 /// The first signal drains, and what that means is said; the second cuts off; the third ends the process without a
 /// report.
 fn stop_on_signal(
     signals: &Listener,
     run: &Run,
-    restraint: Restraint,
+    (restraint, stops): (Restraint, Arc<dyn Fn(bool) + Send + Sync>),
     granted: impl Fn() -> Option<Duration> + Send + 'static,
     screen: &Screen,
 ) {
@@ -182,10 +206,12 @@ fn stop_on_signal(
                 restraint.begin_no_more();
                 let notice = stopping_by_signal(granted());
                 stopper.drain();
+                stops(false);
                 notice
             }
             _ => {
                 stopper.abort();
+                stops(true);
                 "stopping at once".to_owned()
             }
         };
@@ -194,7 +220,7 @@ fn stop_on_signal(
 }
 
 /// What is said when the run is told to stop. There is no grace while the load has not begun.
-fn stopping(grace: Option<Duration>) -> String {
+pub(super) fn stopping(grace: Option<Duration>) -> String {
     let Some(grace) = grace else {
         return "stopping: connecting is under way and no load has begun; nothing is waited for"
             .to_owned();

@@ -34,7 +34,12 @@ fn needs(settings: &RunSettings, ports: Option<&Ports>) -> Result<Needs, RunErro
     let scenarios = &scenarios;
     let workers = loadgen_core::workers(&settings.plan, &settings.options);
     let needs = Needs::of(scenarios, workers, |_| 1);
-    limits::check(needs.connections, needs.workers)?;
+    // Whoever may have to offer the coordinator has a connection of each shard.
+    let of_shards = match settings.coordination {
+        Some(_) if shard.index() == 0 => u64::from(shard.count()),
+        Some(_) | None => 0,
+    };
+    limits::check(needs.connections + of_shards, needs.workers)?;
     if needs.check_ports(ports).is_ok() {
         return Ok(needs);
     }

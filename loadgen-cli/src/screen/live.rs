@@ -8,6 +8,7 @@ mod figures;
 mod moment;
 mod planned;
 mod view;
+mod whole;
 
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use loadgen_core::scenario::ScenarioPlan;
 pub(crate) use self::below::Below;
 use self::moment::{Moment, told};
 use self::planned::Planned;
+pub(crate) use self::whole::{Whole, WholeView};
 use crate::human;
 use crate::screen::{Line, Screen, Tone};
 
@@ -34,6 +36,8 @@ pub(crate) struct Live {
     /// What it was told is asked of this.
     control: Control,
     below: Below,
+    /// The line of all shards, where it is shown here.
+    whole: Option<Whole>,
 }
 
 impl Live {
@@ -51,7 +55,14 @@ impl Live {
             told: vec![0; plans.len()],
             control,
             below,
+            whole: None,
         }
+    }
+
+    /// With the line of all shards above it, where there is one.
+    pub(crate) fn below_whole(mut self, whole: Option<Whole>) -> Self {
+        self.whole = whole;
+        self
     }
 
     /// What stands below it.
@@ -98,13 +109,19 @@ impl Live {
                 .map_or_else(Vec::new, |it| told(&it, &now.ledger));
             (planned, now)
         });
+        let whole = self.whole.as_ref().and_then(Whole::line);
         if self.screen.is_terminal() {
             let scenarios: Vec<_> = scenarios.collect();
             let (columns, rows) = self.screen.room();
-            let rows = rows.saturating_sub(self.below.height());
-            self.below
-                .put_under(view::fitted(&scenarios, columns, rows.max(1)));
+            let mut lines = whole.map(whole::drawn).into_iter().collect::<Vec<_>>();
+            let rows = rows.saturating_sub(self.below.height() + lines.len());
+            lines.extend(view::fitted(&scenarios, columns, rows.max(1)));
+            self.below.put_under(lines);
         } else {
+            if let Some(line) = whole {
+                let at = human::clock(snapshot.elapsed);
+                self.screen.say(&format!("{at} {line}"));
+            }
             for (planned, now) in scenarios {
                 self.screen.say(&view::line(planned, &now));
             }

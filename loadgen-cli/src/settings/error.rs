@@ -7,6 +7,7 @@ use loadgen_core::scenario::{self, Protocol};
 
 use super::env::EnvError;
 use super::shard::AutoShardError;
+use crate::coordinate::CoordinateError;
 use crate::protocols::Spoken;
 
 /// Flags that contradict one another or the scenario. Each message stands alone.
@@ -42,6 +43,9 @@ pub(crate) enum SettingsError {
     /// Which part of a run it is cannot be told.
     #[error(transparent)]
     Shard(#[from] AutoShardError),
+    /// How shards come together.
+    #[error(transparent)]
+    Coordinate(#[from] CoordinateError),
     /// A part of a run whose suite starts servers.
     #[error(
         "`--shard`: the suite starts servers of its own (`backends`: {}), which each shard would start for itself; \

@@ -18,23 +18,35 @@ const LAUNCHERS: [Launcher; 4] = [
         name: "a Kubernetes Indexed Job",
         index: "JOB_COMPLETION_INDEX",
         count: None,
+        job: &[],
     },
     Launcher {
         name: "SLURM",
         index: "SLURM_PROCID",
         count: Some("SLURM_NTASKS"),
+        job: &[
+            ("slurm-", "SLURM_JOB_ID"),
+            (".", "SLURM_STEP_ID"),
+            // A job that is started again keeps its number.
+            ("-restart", "SLURM_RESTART_COUNT"),
+        ],
     },
     Launcher {
         name: "Open MPI",
         index: "OMPI_COMM_WORLD_RANK",
         count: Some("OMPI_COMM_WORLD_SIZE"),
+        job: PMIX,
     },
     Launcher {
         name: "PMI",
         index: "PMI_RANK",
         count: Some("PMI_SIZE"),
+        job: PMIX,
     },
 ];
+
+/// The job as PMIx names it, which Open MPI and others start processes with.
+const PMIX: &[(&str, &str)] = &[("pmix-", "PMIX_NAMESPACE")];
 
 /// Whatever starts shards.
 #[derive(Debug, Clone, Copy)]
@@ -42,6 +54,8 @@ struct Launcher {
     name: &'static str,
     index: &'static str,
     count: Option<&'static str>,
+    /// What names the job, each after what stands before it. Without the first of them it has no name.
+    job: &'static [(&'static str, &'static str)],
 }
 
 /// Why nobody says which shard this is.
@@ -177,6 +191,27 @@ fn of_environment(variable: impl Fn(&str) -> Option<OsString>) -> Result<Shard, 
         }
     }
     found.map(|(_, shard)| shard).ok_or(AutoShardError::Nobody)
+}
+
+/// What the launcher that says which shard this is calls the job.
+pub(super) fn job(variable: impl Fn(&str) -> Option<OsString>) -> Result<Option<String>, EnvError> {
+    for launcher in LAUNCHERS {
+        if env::text(&variable, launcher.index)?.is_none() {
+            continue;
+        }
+        let mut name = String::new();
+        for (before, part) in launcher.job {
+            match env::text(&variable, part)? {
+                Some(part) => name = format!("{name}{before}{part}"),
+                None if name.is_empty() => break,
+                None => {}
+            }
+        }
+        if !name.is_empty() {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
 }
 
 fn number(

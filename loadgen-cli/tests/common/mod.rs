@@ -50,6 +50,11 @@ pub(crate) fn loadgen(args: &[&str]) -> Command {
         "OMPI_COMM_WORLD_SIZE",
         "PMI_RANK",
         "PMI_SIZE",
+        "LOADGEN_RUN_ID",
+        "LOADGEN_COORDINATOR_TOKEN",
+        "SLURM_JOB_ID",
+        "SLURM_STEP_ID",
+        "PMIX_NAMESPACE",
     ] {
         command.env_remove(variable);
     }

@@ -399,6 +399,11 @@ impl Collector {
 
     /// Ends the run where a condition says so that does not hold.
     fn end_early(&mut self, listeners: &mut [Listener]) {
+        if self.early_end.is_none()
+            && let Some(end) = self.stopper.early_end().cloned()
+        {
+            self.ending(end, listeners);
+        }
         if self.stopper.asked() != Stop::No {
             return;
         }
@@ -427,10 +432,14 @@ impl Collector {
             return;
         };
         self.stopper.drain();
+        self.ending(early_end, listeners);
+    }
+
+    fn ending(&mut self, end: EarlyEnd, listeners: &mut [Listener]) {
         for listener in listeners {
-            listener(&Event::Ending(&early_end));
+            listener(&Event::Ending(&end));
         }
-        self.early_end = Some(early_end);
+        self.early_end = Some(end);
     }
 
     fn snapshot(&mut self, listeners: &mut [Listener]) {
@@ -565,6 +574,11 @@ impl Collector {
             return Err(failure);
         }
         let cut = self.cut();
+        // It may have come too late for a second to be told of it.
+        self.early_end = self
+            .early_end
+            .take()
+            .or_else(|| self.stopper.early_end().cloned());
         // These stop the workers, too.
         let gave_up = self.panic.is_some() || self.overrun.is_some() || self.early_end.is_some();
         let (cut_short, stopped) = (stopped || gave_up, stopped && !gave_up);

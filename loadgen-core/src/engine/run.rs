@@ -6,7 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::watch;
 
@@ -37,7 +37,12 @@ pub struct Run {
     stopper: Stopper,
     marker: Marker,
     control: Control,
+    gate: Option<Gate>,
 }
+
+/// Says when a load begins that is ready, if its workers are to have so long to be awake; nothing where it is not to
+/// begin.
+type Gate = Box<dyn FnOnce(Duration) -> Option<Instant> + Send>;
 
 impl fmt::Debug for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -61,6 +66,7 @@ impl Run {
             control: Control::new(stopper.clone(), marker.clone()),
             stopper,
             marker,
+            gate: None,
         }
     }
 
@@ -100,6 +106,18 @@ impl Run {
     #[must_use]
     pub fn listen(mut self, listener: impl FnMut(&Event<'_>) + Send + 'static) -> Self {
         self.listeners.push(Box::new(listener));
+        self
+    }
+
+    /// Has the load begin when others are ready, too: once all is prepared, `gate` is called on the thread that
+    /// [`execute`](Self::execute)s, and may wait. It is told how long the workers need to be awake, and says at which
+    /// moment the clock starts; one that has passed means at once. `None` ends the run as a stop before the load does.
+    #[must_use]
+    pub fn begin_when(
+        mut self,
+        gate: impl FnOnce(Duration) -> Option<Instant> + Send + 'static,
+    ) -> Self {
+        self.gate = Some(Box::new(gate));
         self
     }
 
@@ -225,12 +243,19 @@ impl Run {
             join(threads);
             return Err(error);
         }
-        for listener in &mut self.listeners {
-            listener(&Event::Connected);
-        }
         // Time for every worker to be awake, and all its users made, when the clock starts.
         let users = specs.iter().map(|spec| spec.users(shard)).sum::<u64>();
         let headway = Duration::from_millis(20) + Duration::from_micros(users.saturating_mul(4));
+        let agreed = self.gate.take().map(|gate| gate(headway));
+        if agreed == Some(None) || self.stopper.asked() != Stop::No {
+            self.stopper.abort();
+            join(threads);
+            return Err(RunError::StoppedEarly);
+        }
+        for listener in &mut self.listeners {
+            listener(&Event::Connected);
+        }
+        let headway = agreed.flatten().map_or(headway, until);
         let start = clock.now() + nanos(headway);
         let started_at = SystemTime::now() + headway;
         let measured = specs.iter().map(|it| Timeline::new(it, start).measure_from);
@@ -266,6 +291,15 @@ impl Run {
         }
         Ok(record)
     }
+}
+
+/// How long it is until then.
+fn until(moment: Instant) -> Duration {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "whoever agrees on it with others reads no clock of the run's"
+    )]
+    moment.saturating_duration_since(Instant::now())
 }
 
 /// Ends the workers when the one who collects is gone.

@@ -7,7 +7,7 @@ use crate::pacer::Pacing;
 use crate::record::{LifePart, Names, StepSpec, StickyBy, TimelineSpec};
 use crate::schedule::{Load, Shard};
 use crate::secrets::Secrets;
-use crate::workload::{Counter, Gauge, Lookouts, TargetIndex, Timing};
+use crate::workload::{Counter, Gauge, Lookouts, SetUp, TargetIndex, Timing};
 
 /// How a run is carried out, apart from what its scenarios ask for.
 ///
@@ -31,6 +31,8 @@ pub struct Options {
     pub most_in_line: Option<usize>,
     /// Which part of the load is made here, where several processes make it together, each on this seed.
     pub shard: Shard,
+    /// Where each scenario is set up, in their order; here where there is no entry.
+    pub set_up: Vec<SetUp>,
 }
 
 /// What `Options::most_in_line` is where nobody says.
@@ -83,6 +85,17 @@ impl Options {
     pub fn shard(mut self, shard: Shard) -> Self {
         self.shard = shard;
         self
+    }
+
+    /// Scenarios are set up there, in their order: once for all the processes that make the load together.
+    #[must_use]
+    pub fn set_up(mut self, places: Vec<SetUp>) -> Self {
+        self.set_up = places;
+        self
+    }
+
+    pub(super) fn set_up_of(&self, scenario: usize) -> SetUp {
+        self.set_up.get(scenario).cloned().unwrap_or_default()
     }
 
     /// How many may stand in line on one of so many workers.

@@ -244,6 +244,7 @@ async fn live(
             alarms: alarms.clone(),
             observer: outside.clone(),
             switches: assignment.steered[index].switches.clone(),
+            set_up: assignment.options.set_up_of(index),
         };
         let lane = scenario.lane(&context, assignment.options.pacing);
         lanes.push((index, lane, (recorder, outside), (names, share)));

@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use minijinja::Value;
 use minijinja::value::{Enumerator, Object, ObjectRepr};
+use serde_json::json;
 
 use super::taint::{self, SecretFields};
+use super::value_of;
 
 /// What a user has saved. Few names, and the same ones again and again.
 #[derive(Clone, Default)]
@@ -43,6 +45,38 @@ impl Saved {
             Some(known) => *known = kept,
             None => values.push(kept),
         }
+    }
+
+    /// All that is kept, for another process. Secrets are told as they are.
+    ///
+    /// # Errors
+    /// When a value has no form in JSON, and which one.
+    pub(crate) fn to_json(&self) -> Result<String, String> {
+        let values = self.0.lock();
+        let stored = values.iter().map(|kept| {
+            let value = serde_json::to_value(&kept.value);
+            let value = value.map_err(|why| {
+                format!("`{}` cannot be told to the other shards: {why}", kept.name)
+            })?;
+            Ok(json!([*kept.name, value, kept.is_secret]))
+        });
+        let stored: Result<Vec<serde_json::Value>, String> = stored.collect();
+        // Looking at them is no evaluation that has read a secret.
+        taint::finish(|_| ());
+        stored.map(|it| serde_json::Value::from(it).to_string())
+    }
+
+    /// What another process told of what it kept: names, values, and whether these are secrets.
+    ///
+    /// # Errors
+    /// When it is nothing of that kind.
+    pub(crate) fn of_json(text: &str) -> Result<Vec<(Arc<str>, Value, bool)>, String> {
+        let stored: Vec<(String, serde_json::Value, bool)> = serde_json::from_str(text)
+            .map_err(|why| format!("what another shard saved cannot be read: {why}"))?;
+        let kept = stored.into_iter();
+        Ok(kept
+            .map(|(name, value, is_secret)| (name.into(), value_of(&value), is_secret))
+            .collect())
     }
 
     /// What expressions see.

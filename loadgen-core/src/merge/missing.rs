@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::record::RunRecord;
-use crate::report::MergedShard;
+use crate::report::{MergedShard, were_stopped};
 
 /// How far a shard came, by scenario.
 #[derive(Debug)]
@@ -57,7 +57,7 @@ pub(super) fn share<'a>(
         let missing = count.saturating_sub(shards.count() as u64);
         return rounded(missing as f64 / count.max(1) as f64);
     }
-    let were_stopped = shards.clone().all(|(shard, _)| shard.stopped);
+    let were_stopped = were_stopped(shards.clone().map(|(shard, _)| shard));
     let of_shard = |(shard, done): (&'a MergedShard, &'a Done)| {
         // A run that somebody stopped on all shards is one that was stopped, as one of a single process is.
         let is_part = shard.cut_off || shard.stopped && !were_stopped;
@@ -116,6 +116,7 @@ mod tests {
             index: index.into(),
             id: String::new(),
             started_at: String::new(),
+            clock: None,
             duration_s: elapsed.as_secs_f64(),
             stopped: false,
             cut_off: cut_off.is_some(),

@@ -9,11 +9,14 @@ mod missing;
 #[cfg(test)]
 mod tests;
 
+use serde_json::Value;
+
 use self::missing::Done;
 use crate::journal::unpack;
 use crate::record::RunRecord;
 use crate::report::{
     self, Context, Document, Host, MergedShard, ShardPart, Shards, compare, new_run_id,
+    were_stopped,
 };
 use crate::schedule::Shard;
 
@@ -96,6 +99,9 @@ impl Merge {
         if context.run_id != document.run.id || context.shard.as_ref().map(of) != Some(of(part)) {
             return Err(spoilt("it is of another result"));
         }
+        if let Some(clock) = part.clock {
+            record.started_at = clock.corrected(record.started_at);
+        }
         let index = u32::try_from(part.index).ok();
         let workers = record.generator.workers.iter_mut();
         workers.for_each(|it| it.shard = index);
@@ -105,6 +111,7 @@ impl Merge {
             index: part.index,
             id: run.id.clone(),
             started_at: run.started_at.clone(),
+            clock: part.clock,
             duration_s: run.duration_s,
             stopped: run.stopped,
             cut_off: run.cut_off,
@@ -153,7 +160,7 @@ impl Merge {
             return Err(MergeError::Nothing);
         };
         let part = context.shard.take();
-        let (count, seed) = part.map_or((1, 0), |it| (it.count, it.seed));
+        let (count, seed, run_id) = part.map_or((1, 0, None), |it| (it.count, it.seed, it.run_id));
         let mut entered = self.entered;
         entered.sort_by_key(|it| it.shard.index);
         let is_here = |index: &u64| entered.iter().any(|it| it.shard.index == *index);
@@ -161,19 +168,29 @@ impl Merge {
         let missing_share = missing::share(entered.iter().map(|it| (&it.shard, &it.done)), count);
         record.generator.workers.sort_by_key(|it| it.shard);
         // What befell some of them is told of these.
-        record.stopped = entered.iter().all(|it| it.shard.stopped);
+        // A condition of one that ended all is no stop.
+        let shards = entered.iter().map(|it| &it.shard);
+        record.stopped = record.early_end.is_none() && were_stopped(shards);
         record.cut_off = entered.iter().all(|it| it.shard.cut_off);
         context.run_id = new_run_id(record.started_at);
         context.host = Host::common(entered.iter().map(|it| &it.shard.host));
         context.shards = Some(Shards {
             count,
             seed,
+            run_id,
             missing,
             missing_share,
             merged: entered.into_iter().map(|it| it.shard).collect(),
         });
         Ok(report::build(&record, context))
     }
+}
+
+/// All places where the plan of a shard that is still to come differs from that of another, in words: what would keep
+/// their results from being merged. Each is a plan as a result document has it, and what it is called.
+#[must_use]
+pub fn plan_differences(first: (&str, &Value), second: (&str, &Value)) -> Vec<String> {
+    compare::differences_to_come(first, second)
 }
 
 /// What a document says of the part that it is of, and the record in it.
@@ -205,6 +222,7 @@ fn differences(first: &First, source: &str, document: &Document, part: &ShardPar
             ("run.version", Some(version.to_owned())),
             ("run.shard.count", number(|it| it.count)),
             ("run.shard.seed", number(|it| it.seed)),
+            ("run.shard.run_id", it.and_then(|it| it.run_id.clone())),
         ]
     };
     let those = values(of_first, &first.document.run.version);
@@ -212,7 +230,7 @@ fn differences(first: &First, source: &str, document: &Document, part: &ShardPar
     let differing = those.into_iter().zip(these).filter(|(a, b)| a.1 != b.1);
     let mut found: Vec<String> = differing
         .map(|((field, a), (_, b))| {
-            let [a, b] = [a, b].map(Option::unwrap_or_default);
+            let [a, b] = [a, b].map(|it| it.unwrap_or_else(|| "not there".to_owned()));
             format!("`{field}` is {a} in {} and {b} in {source}", first.source)
         })
         .collect();

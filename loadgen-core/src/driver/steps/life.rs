@@ -26,7 +26,8 @@ use crate::outcome::{Failure, Outcome};
 use crate::scenario::{self, ScenarioPlan, all_steps};
 use crate::schedule::Shard;
 use crate::workload::{
-    Iteration, IterationSeed, Observer, PrepareError, StepSample, Switches, UserId, WorkerContext,
+    Iteration, IterationSeed, Observer, PrepareError, SetUp, StepSample, Switches, UserId,
+    WorkerContext,
 };
 
 /// The steps of a plan, by when they are done.
@@ -231,6 +232,7 @@ pub(in crate::driver) struct Lives {
     seed: u64,
     timeout: Duration,
     interceptor: Option<Arc<dyn Interceptor>>,
+    set_up: SetUp,
     /// What those who do what goes elsewhere know of the worker.
     elsewhere: WorkerContext,
     /// These, once somebody needs them.
@@ -256,6 +258,7 @@ impl Lives {
             seed: context.scenario_seed,
             timeout,
             interceptor: None,
+            set_up: context.set_up.clone(),
             elsewhere: WorkerContext {
                 observer: Rc::new(Quiet(Rc::clone(&context.observer))),
                 // They are of the scenario's targets, and theirs are others.
@@ -264,6 +267,12 @@ impl Lives {
             },
             guests: cell::OnceCell::new(),
         }
+    }
+
+    /// Has scenarios set up there.
+    #[cfg(test)]
+    pub(super) fn set_up_at(self, set_up: SetUp) -> Self {
+        Self { set_up, ..self }
     }
 
     /// Has an interceptor see what its users do.
@@ -275,7 +284,7 @@ impl Lives {
     }
 
     /// Sets the scenario up, if nobody has; gives back the driver's part of the session that did. Who comes
-    /// while another does so waits for that.
+    /// while another does so waits for that, on this process and on others.
     ///
     /// # Errors
     /// Which step failed, and how.
@@ -289,25 +298,42 @@ impl Lives {
         let set_up = async || {
             let listener = Listener::default();
             let mut session = self.session(life, UserId(0), own);
-            let outcome = self
-                .part(&life.setup, executor, &mut session, &listener)
-                .await;
-            session.part_is_over(true).await;
+            let ended = match self.set_up.ended().await {
+                Some(Ok(stored)) => session.restore(&stored),
+                Some(Err(why)) => Err(why),
+                None => {
+                    let outcome = self
+                        .part(&life.setup, executor, &mut session, &listener)
+                        .await;
+                    session.part_is_over(true).await;
+                    let why = |failure| listener.why(failure, &life.setup_steps);
+                    self.tell(outcome, &session, why)
+                }
+            };
             let saved = session.saved.value();
             done = Some(session.own);
-            match outcome {
-                Outcome::Ok => {
-                    life.script.set_up(saved);
-                    Ok(())
-                }
-                Outcome::Failed(failure) => {
-                    let why = listener.why(failure, &life.setup_steps);
-                    Err(PrepareError::of_setup(why))
-                }
-            }
+            ended.map_err(PrepareError::of_setup)?;
+            life.script.set_up(saved);
+            Ok(())
         };
         life.is_set_up.get_or_init(set_up).await.clone()?;
         Ok(done)
+    }
+
+    /// Has others know what setting up came to, where they are to: what was saved, or why it failed.
+    fn tell<D>(
+        &self,
+        outcome: Outcome,
+        session: &Session<D>,
+        why: impl FnOnce(Failure) -> String,
+    ) -> Result<(), String> {
+        let ended = match outcome {
+            Outcome::Ok if self.set_up.is_for_others() => session.saved.to_json(),
+            Outcome::Ok => Ok(String::new()),
+            Outcome::Failed(failure) => Err(why(failure)),
+        };
+        self.set_up.tell(ended.as_deref().map_err(String::as_str));
+        ended.map(drop)
     }
 
     /// Has a user do what it does first.

@@ -159,6 +159,18 @@ impl<D> Session<D> {
         }
     }
 
+    /// Keeps what was saved elsewhere, as [`Saved::to_json`] tells it.
+    ///
+    /// # Errors
+    /// When it is nothing of that kind.
+    pub(super) fn restore(&self, json: &str) -> Result<(), String> {
+        let kept = Saved::of_json(json)?;
+        for (name, value, is_secret) in kept {
+            self.save(&name, &value, is_secret);
+        }
+        Ok(())
+    }
+
     pub(super) fn draw(&mut self, rest: ThinkTime) -> Duration {
         rest.draw(&mut self.random)
     }

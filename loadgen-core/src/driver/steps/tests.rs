@@ -15,7 +15,7 @@ use crate::scenario::{
 };
 use crate::schedule::Load;
 use crate::secrets::Secrets;
-use crate::workload::{IterationSeed, Observer, StepSample, UserId, WorkerContext};
+use crate::workload::{IterationSeed, Observer, SetUp, StepSample, UserId, WorkerContext};
 
 type Step = scenario::Step<Said>;
 
@@ -155,6 +155,14 @@ impl Stage {
             lives: Lives::new(&context, Duration::from_secs(10)),
             kept,
             executor: Obedient::default(),
+        }
+    }
+
+    fn set_up_at(script: &Script, set_up: SetUp) -> Self {
+        let stage = Self::new(script);
+        Self {
+            lives: stage.lives.set_up_at(set_up),
+            ..stage
         }
     }
 
@@ -308,6 +316,77 @@ async fn what_is_saved_is_used_later_and_kept() {
     // What is done once is in no figures, the rest is in order.
     let measured: Vec<_> = stage.kept.steps.borrow().iter().map(|it| it.0).collect();
     assert_eq!(measured, [0, 1, 2, 3]);
+}
+
+/// One process sets up, and another goes on with what that saved: values as they were, secrets as secrets.
+#[tokio::test]
+async fn what_was_set_up_elsewhere_is_used_here() {
+    let script = || Script {
+        setup: vec![say("prime", "seed").save("seed", "reply.text ~ '!'").save(
+            "token",
+            "{'id': reply.len, 'password': 'hunter22-' ~ reply.text}",
+        )],
+        ..steps([say(
+            "get",
+            "{{ setup.seed }} {{ setup.token.id + 1 }} {{ setup.token.password }}",
+        )])
+    };
+    let (told, told_here) = std::sync::mpsc::channel();
+    let first = Stage::set_up_at(
+        &script(),
+        SetUp::for_others(move |ended| {
+            told.send(ended.map(str::to_owned).map_err(str::to_owned))
+                .unwrap();
+        }),
+    );
+    let done = first.lives.set_up(&first.life, &first.executor, ()).await;
+    assert_eq!(done, Ok(Some(())));
+    assert_eq!(first.said(), ["1:seed"]);
+    let (set_up, elsewhere) = SetUp::elsewhere();
+    let second = Stage::set_up_at(&script(), set_up);
+    elsewhere.tell(told_here.recv().unwrap());
+    let done = second
+        .lives
+        .set_up(&second.life, &second.executor, ())
+        .await;
+    assert_eq!(done, Ok(Some(())), "a connection is given back");
+    for stage in [&first, &second] {
+        assert!(stage.iterate(&mut stage.session(0), 0, None).await.is_ok());
+        assert_eq!(stage.said(), ["0:seed! 5 hunter22-seed"]);
+    }
+}
+
+#[tokio::test]
+async fn a_setup_that_failed_elsewhere_fails_here() {
+    let script = Script {
+        setup: vec![say("prime", "x")],
+        ..steps([say("get", "")])
+    };
+    for (told, expected) in [
+        (
+            Some(Err("setup failed in step `prime`".to_owned())),
+            "setup failed in step `prime`",
+        ),
+        (
+            Some(Ok("no JSON".to_owned())),
+            "what another shard saved cannot be read: expected ident at line 1 column 2",
+        ),
+        (None, "whoever sets it up is gone"),
+    ] {
+        let (set_up, elsewhere) = SetUp::elsewhere();
+        let stage = Stage::set_up_at(&script, set_up);
+        match told {
+            Some(told) => elsewhere.tell(told),
+            None => drop(elsewhere),
+        }
+        let failed = stage.lives.set_up(&stage.life, &stage.executor, ()).await;
+        let failed = failed.unwrap_err();
+        assert_eq!(
+            (failed.to_string().as_str(), failed.is_setup),
+            (expected, true)
+        );
+        assert_eq!(stage.said(), Vec::<String>::new());
+    }
 }
 
 #[tokio::test]

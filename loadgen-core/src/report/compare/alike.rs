@@ -108,6 +108,24 @@ pub(super) fn refuse(
 /// embedded backends are none.
 pub(super) fn plan_differences(a: (&str, &Document), b: (&str, &Document)) -> Vec<String> {
     let [first, other] = [a, b].map(|(source, document)| Traits::of(source, document));
+    all_differences(first, other)
+}
+
+/// The same of two runs that are still to come.
+pub(super) fn differences_to_come(a: (&str, &Value), b: (&str, &Value)) -> Vec<String> {
+    let host = Host::default();
+    let [first, other] = [a, b].map(|(source, plan)| Traits {
+        source,
+        plan,
+        parts: Parts::default(),
+        host: &host,
+        scenarios: &[],
+        verdict: None,
+    });
+    all_differences(first, other)
+}
+
+fn all_differences(first: Traits<'_>, other: Traits<'_>) -> Vec<String> {
     let mut found = Vec::new();
     for difference in plan::all_differences(&first, &other) {
         note(&mut found, difference, &first, &other);

@@ -44,6 +44,11 @@ pub(crate) fn plan_differences(a: (&str, &Document), b: (&str, &Document)) -> Ve
     alike::plan_differences(a, b)
 }
 
+/// The same of two runs that are still to come.
+pub(crate) fn differences_to_come(a: (&str, &Value), b: (&str, &Value)) -> Vec<String> {
+    alike::differences_to_come(a, b)
+}
+
 /// The most runs of a group.
 const MOST_RUNS: usize = 1_000;
 

@@ -44,7 +44,8 @@ pub use scenario::{
 };
 pub(super) use schema::of as schema_of;
 pub use schema::schema;
-pub use shard::{MergedShard, ShardPart, Shards};
+pub(crate) use shard::were_stopped;
+pub use shard::{ClockOffset, MergedShard, ShardPart, Shards};
 pub use standing::{Stands, StandsBy};
 pub use statistics::Statistics;
 pub use stickiness::{Cause, History, Move, Stay, Stickiness, StickyBy};
@@ -87,6 +88,20 @@ impl Document {
                     .iter()
                     .all(|it| it.verdict == Answer::Holds)
         }) && on_tags.all(|threshold| threshold.pass)
+    }
+
+    /// Whether a condition ended the run before its plan did.
+    #[must_use]
+    pub fn ended_by_condition(&self) -> bool {
+        let of_scenarios = self.scenarios.iter().flat_map(|it| &it.thresholds);
+        let mut all = of_scenarios.chain(&self.total.thresholds);
+        all.any(|it| it.ended_run.is_some())
+    }
+
+    /// Whether somebody stopped the run: a condition that ended it is judged like any other.
+    #[must_use]
+    pub fn was_stopped(&self) -> bool {
+        self.run.stopped && !self.ended_by_condition()
     }
 }
 

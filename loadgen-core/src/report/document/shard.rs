@@ -1,5 +1,7 @@
 //! What a document says where several processes made the load of a run together.
 
+use std::time::{Duration, SystemTime};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -18,12 +20,50 @@ pub struct ShardPart {
     pub count: u64,
     /// The seed of every random choice, the same on all shards.
     pub seed: u64,
+    /// Names the run that all shards are of, where a coordinator, a flag or whatever started them did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
+    /// How the clock of this machine was to the coordinator's, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockOffset>,
     /// How much of each scenario's load is this shard's, in the order of the scenarios.
     pub slices: Vec<Slice>,
     /// Everything that the shard measured, and what it is judged by, for `loadgen merge`: a journal of one entry,
     /// deflated, in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
+}
+
+/// How two clocks were to each other, as an exchange of messages told.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct ClockOffset {
+    /// How far the coordinator's clock was ahead of the shard's, in microseconds; below zero where it was behind.
+    pub offset_us: f64,
+    /// By how much that may be wrong either way, in microseconds: half of what the quickest exchange took on its way.
+    #[schemars(range(min = 0))]
+    pub within_us: f64,
+}
+
+impl ClockOffset {
+    /// So far ahead, give or take; both in microseconds.
+    #[must_use]
+    pub fn new(offset_us: f64, within_us: f64) -> Self {
+        Self {
+            offset_us,
+            within_us,
+        }
+    }
+
+    /// What the coordinator's clock showed when the shard's showed this.
+    pub(crate) fn corrected(self, at: SystemTime) -> SystemTime {
+        let by = Duration::try_from_secs_f64(self.offset_us.abs() / 1e6).unwrap_or_default();
+        let corrected = match self.offset_us < 0.0 {
+            true => at.checked_sub(by),
+            false => at.checked_add(by),
+        };
+        corrected.unwrap_or(at)
+    }
 }
 
 /// Which shards a merged document is of.
@@ -35,6 +75,9 @@ pub struct Shards {
     pub count: u64,
     /// The seed of every random choice.
     pub seed: u64,
+    /// Names the run, where something did for all shards.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run_id: Option<String>,
     /// The numbers of those that nothing is known of; left out where there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub missing: Vec<u64>,
@@ -57,6 +100,9 @@ pub struct MergedShard {
     /// When its measured part began, by its own clock: RFC 3339, UTC, to the microsecond.
     #[schemars(extend("format" = "date-time"))]
     pub started_at: String,
+    /// How that clock was to the coordinator's, where there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockOffset>,
     /// Seconds from the beginning of its measured part to its end, drain included.
     pub duration_s: f64,
     /// Whether it was stopped before its part was done.
@@ -72,6 +118,27 @@ pub struct MergedShard {
     pub generator: Generator,
 }
 
+impl MergedShard {
+    /// Whether nothing of any scenario's load was its.
+    pub(crate) fn has_no_part(&self) -> bool {
+        // Where the plan fixes the number of arrivals, fewer of them than shards leave some without any.
+        let is_empty = |it: &Slice| it.users == 0 || it.planned == Some(0);
+        !self.slices.is_empty() && self.slices.iter().all(is_empty)
+    }
+}
+
+/// Whether all of a run was stopped: every shard of these but for those that were over by then, by themselves
+/// or not, or had no part.
+pub(crate) fn were_stopped<'a>(merged: impl Iterator<Item = &'a MergedShard>) -> bool {
+    let merged: Vec<&MergedShard> = merged.collect();
+    let stopped = merged.iter().filter(|it| it.stopped);
+    let Some(last) = stopped.map(|it| it.duration_s).max_by(f64::total_cmp) else {
+        return false;
+    };
+    let was_over = |it: &MergedShard| it.has_no_part() || it.duration_s < last;
+    merged.iter().all(|it| it.stopped || was_over(it))
+}
+
 impl ShardPart {
     /// The part of this shard, of a plan whose scenarios are divided so. Nothing is measured yet.
     #[must_use]
@@ -80,6 +147,8 @@ impl ShardPart {
             index: shard.index().into(),
             count: shard.count().into(),
             seed,
+            run_id: None,
+            clock: None,
             slices,
             record: None,
         }

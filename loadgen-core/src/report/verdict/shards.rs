@@ -2,16 +2,19 @@
 
 use std::time::SystemTime;
 
-use super::super::document::{MergedShard, Shards};
+use super::super::document::{MergedShard, Shards, were_stopped};
 use super::super::phrase::{percent, span};
 use super::Findings;
 use crate::units::human::counted;
 
-/// Beginnings this far apart are worth a word, in nanoseconds: seconds of the run over time are no longer the same.
-const NOTABLE_APART_NS: u64 = 1_000_000_000;
+/// Beginnings this far apart are worth a word, in seconds, where there are as many clocks as machines: seconds of the
+/// run over time are no longer the same.
+const NOTABLE_APART_S: f64 = 1.0;
+/// The same by one clock, beyond what that may be wrong by: shards that are told of one moment begin closer together.
+const NOTABLE_BY_ONE_CLOCK_S: f64 = 0.02;
 
 pub(super) fn judge(shards: &Shards, findings: &mut Findings) {
-    let all_were_stopped = shards.merged.iter().all(|it| it.stopped);
+    let all_were_stopped = were_stopped(shards.merged.iter());
     for shard in shards.merged.iter().filter(|it| it.stopped && !it.cut_off) {
         let sentence = format!(
             "shard {} was stopped after {}, before its part was done",
@@ -61,8 +64,16 @@ pub(super) fn judge(shards: &Shards, findings: &mut Findings) {
 /// Shards that did not begin together, by their clocks, and whether one was over before another began. Then it may
 /// be of another run by the same plan.
 fn apart(merged: &[MergedShard]) -> Option<(String, bool)> {
-    let began = |it: &MergedShard| humantime::parse_rfc3339(&it.started_at).ok();
-    let with_begin = || merged.iter().filter_map(|it| Some((began(it)?, it)));
+    // One clock where there was a coordinator, else as many as machines.
+    let by_one_clock = merged.iter().all(|it| it.clock.is_some());
+    let began = |it: &MergedShard| {
+        let own = humantime::parse_rfc3339(&it.started_at).ok()?;
+        let clock = it.clock.filter(|_| by_one_clock);
+        Some(clock.map_or(own, |it| it.corrected(own)))
+    };
+    // One that had nothing to do is over at once.
+    let having_a_part = || merged.iter().filter(|it| !it.has_no_part());
+    let with_begin = || having_a_part().filter_map(|it| Some((began(it)?, it)));
     let (last_at, last) = with_begin().max_by_key(|(at, _)| *at)?;
     let since = |at: SystemTime| last_at.duration_since(at).unwrap_or_default().as_secs_f64();
     // Whichever was over the longest, or else began first.
@@ -73,19 +84,28 @@ fn apart(merged: &[MergedShard]) -> Option<(String, bool)> {
         true => first?,
         false => with_begin().min_by_key(|(at, _)| *at)?,
     };
-    let apart = last_at.duration_since(first_at).ok()?;
-    if !was_over && u64::try_from(apart.as_nanos()).ok()? <= NOTABLE_APART_NS {
+    let apart = last_at.duration_since(first_at).ok()?.as_secs_f64();
+    let uncertain = |it: &MergedShard| it.clock.map_or(0.0, |it| it.within_us / 1e6);
+    let notable = match by_one_clock {
+        true => NOTABLE_BY_ONE_CLOCK_S + uncertain(first) + uncertain(last),
+        false => NOTABLE_APART_S,
+    };
+    if !was_over && apart <= notable {
         return None;
     }
     let beside = match was_over {
         true => "which was over by then: they never made their load together",
         false => "so for that long not all of the load was there at once",
     };
+    let clocks = match by_one_clock {
+        true => "the coordinator's clock",
+        false => "their clocks",
+    };
     let sentence = format!(
-        "shard {} began {} after shard {}, by their clocks, {beside}; seconds of the run over time count from each \
+        "shard {} began {} after shard {}, by {clocks}, {beside}; seconds of the run over time count from each \
          shard's own beginning",
         last.index,
-        seconds(apart.as_secs_f64()),
+        seconds(apart),
         first.index,
     );
     Some((sentence, was_over))
@@ -115,13 +135,15 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
-    use crate::report::document::{Generator, Host, Status};
+    use crate::report::document::{ClockOffset, Generator, Host, Status};
+    use crate::schedule::{Load, Shard, Slice};
 
     fn shard(index: u64, started_at: &str) -> MergedShard {
         MergedShard {
             index,
             id: format!("run-{index}"),
             started_at: started_at.to_owned(),
+            clock: None,
             duration_s: 10.0,
             stopped: false,
             cut_off: false,
@@ -135,6 +157,7 @@ mod tests {
         Shards {
             count: 4,
             seed: 0,
+            run_id: None,
             missing: missing.to_vec(),
             missing_share: missing.len() as f64 / 4.0,
             merged: (0..4)
@@ -225,6 +248,70 @@ mod tests {
             Status::Invalid => reasons.pop(),
             _ => warnings.pop(),
         }
+    }
+
+    /// Of a scenario of two users the third shard has none, and is over before the last of the others has begun.
+    #[test]
+    fn one_without_a_part_need_not_have_been_there() {
+        let mut shards = shards(&[]);
+        let whole = Load::closed(2).for_(std::time::Duration::from_secs(10));
+        for (index, shard) in (0..).zip(&mut shards.merged) {
+            let part = Shard::new(index, 4).unwrap().among(2);
+            shard.slices = vec![Slice::of("s", &whole.clone().into(), part)];
+        }
+        shards.merged[0].started_at = "2026-11-03T10:00:00.030000Z".to_owned();
+        shards.merged[2].duration_s = 0.0;
+        shards.merged[3].duration_s = 0.0;
+        assert_eq!(told(&shards), (Status::Pass, vec![], vec![]));
+        // One with a part had to.
+        shards.merged[1].duration_s = 0.0;
+        assert_eq!(told(&shards).0, Status::Invalid);
+    }
+
+    /// Nobody can stop what is over, or has nothing to do.
+    #[test]
+    fn one_that_was_over_did_not_go_on_when_the_others_were_stopped() {
+        let mut shards = shards(&[]);
+        shards.merged.iter_mut().for_each(|it| it.stopped = true);
+        shards.merged[2].stopped = false;
+        shards.merged[2].duration_s = 4.0;
+        let (status, _, warnings) = told(&shards);
+        assert_eq!((status, warnings.len()), (Status::Pass, 3));
+        shards.merged[2].duration_s = 40.0;
+        assert_eq!(told(&shards).0, Status::Invalid);
+    }
+
+    /// Whoever's clock is 5 s ahead began with the others all the same.
+    #[test]
+    fn clocks_that_differ_are_put_right() {
+        let mut shards = shards(&[]);
+        for shard in &mut shards.merged {
+            shard.clock = Some(ClockOffset::new(0.0, 100.0));
+        }
+        shards.merged[2].started_at = "2026-11-03T10:00:05.000000Z".to_owned();
+        shards.merged[2].clock = Some(ClockOffset::new(-5_000_000.0, 100.0));
+        assert_eq!(told(&shards), (Status::Pass, vec![], vec![]));
+        shards.merged[2].clock = Some(ClockOffset::new(-2_000_000.0, 100.0));
+        let (_, _, warnings) = told(&shards);
+        assert!(
+            warnings[0]
+                .starts_with("shard 2 began 3 s after shard 0, by the coordinator's clock, so"),
+            "{warnings:?}"
+        );
+        // By one clock, a tenth of a second is no accident, unless that clock is known no better.
+        shards.merged[2].clock = Some(ClockOffset::new(-4_900_000.0, 100.0));
+        let (_, _, warnings) = told(&shards);
+        assert!(
+            warnings[0].starts_with("shard 2 began 100 ms after shard 0"),
+            "{warnings:?}"
+        );
+        shards.merged[2].clock = Some(ClockOffset::new(-4_900_000.0, 90_000.0));
+        assert_eq!(told(&shards), (Status::Pass, vec![], vec![]));
+        shards.merged[2].clock = Some(ClockOffset::new(-2_000_000.0, 100.0));
+        // Where one has said nothing of its clock, none counts.
+        shards.merged[0].clock = None;
+        let (_, _, warnings) = told(&shards);
+        assert!(warnings[0].contains("began 5 s after shard 0, by their clocks"));
     }
 
     #[test]

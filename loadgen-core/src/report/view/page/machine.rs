@@ -75,6 +75,7 @@ fn merged(document: &Document) -> Option<Block> {
     let columns = [
         ("machine", Column::Text),
         ("began", Column::Text),
+        ("clock", Column::Text),
         ("took", Column::Figure),
         ("load", Column::Text),
         ("busiest worker", Column::Figure),
@@ -95,6 +96,7 @@ fn merged(document: &Document) -> Option<Block> {
         let cells = [
             Cell::of(shard.host.hostname.as_deref().unwrap_or_default()),
             Cell::of(&*shard.started_at),
+            Cell::of(shard.clock.map_or_else(String::new, shards::clock)),
             Cell::of(human::micros(shard.duration_s.max(0.0) * 1e6)),
             Cell::of(load.join(", ") + state),
             Cell::of(human::percent(shard.generator.cpu_busy)),

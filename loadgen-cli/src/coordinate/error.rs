@@ -1,0 +1,137 @@
+//! Why the shards of a run did not come together.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::LONGEST_TEXT;
+use super::proto::Refused;
+use super::proto::refused::Kind;
+use super::trust::TOKEN;
+
+/// Why the shards of a run did not come together.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub(crate) enum CoordinateError {
+    /// Nobody would have to show anything.
+    #[error(
+        "{address} can be reached from other machines, and nothing keeps strangers out; set {TOKEN} to one secret for \
+         all shards, or give `--coordinator-ca`, `--coordinator-cert` and `--coordinator-key`"
+    )]
+    Open {
+        /// As it was given.
+        address: String,
+    },
+    /// A name that leads to the loopback on its own machine.
+    #[error(
+        "{address} leads to this machine's loopback here: for shards on others the coordinator would listen on all of \
+         its addresses, and nothing keeps strangers out; set {TOKEN} to one secret for all shards, or write \
+         `localhost` where all of them are on this machine"
+    )]
+    OnlyHere {
+        /// As it was given.
+        address: String,
+    },
+    /// A plan that is in no message.
+    #[error(
+        "the plan takes {} MiB, and shards that are coordinated compare plans of up to {}; have rows of data in files \
+         (`data`), and not in the scenario",
+        bytes.div_ceil(1 << 20), LONGEST_TEXT >> 20
+    )]
+    Plan {
+        /// How long it is.
+        bytes: usize,
+    },
+    /// A token that no field can carry.
+    #[error(
+        "environment variable {TOKEN}: expected letters, digits and signs of ASCII, without line breaks"
+    )]
+    Token,
+    /// A file of TLS.
+    #[error("failed to read {}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Files of TLS with which nothing can be spoken.
+    #[error("TLS of the coordinator cannot be spoken with these files: {why}")]
+    Tls {
+        /// What is wrong.
+        why: String,
+    },
+    /// An address that cannot be listened on.
+    #[error("failed to listen on {address}: {source}")]
+    Listen {
+        /// As it was given.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A thread, or a folder for results.
+    #[error("failed to start the coordinator: {0}")]
+    Start(io::Error),
+    /// Nobody there.
+    #[error("no coordinator at {address} within {within}: {why}")]
+    Absent {
+        /// Where it was looked for.
+        address: String,
+        /// For how long.
+        within: String,
+        /// What came of the last attempt.
+        why: String,
+    },
+    /// It wants another token.
+    #[error("the coordinator at {address} wants another token than {TOKEN} holds here: {why}")]
+    Unauthenticated {
+        /// Where it is.
+        address: String,
+        /// In its words.
+        why: String,
+    },
+    /// It gave this shard no place, or gave the run up.
+    #[error("{why}")]
+    Refused {
+        /// What kind of reason it is.
+        kind: Kind,
+        /// In its words.
+        why: String,
+    },
+    /// It was there.
+    #[error("the coordinator at {address} was lost before the load began: {why}")]
+    Lost {
+        /// Where it was.
+        address: String,
+        /// How that was seen.
+        why: String,
+    },
+}
+
+impl From<Refused> for CoordinateError {
+    fn from(refused: Refused) -> Self {
+        Self::Refused {
+            kind: refused.kind(),
+            why: refused.why,
+        }
+    }
+}
+
+impl CoordinateError {
+    /// Whether flags or the environment are wrong, whoever else there is.
+    pub(crate) fn is_usage(&self) -> bool {
+        match self {
+            Self::Open { .. }
+            | Self::OnlyHere { .. }
+            | Self::Plan { .. }
+            | Self::Token
+            | Self::File { .. }
+            | Self::Tls { .. }
+            | Self::Listen { .. } => true,
+            Self::Start(_)
+            | Self::Absent { .. }
+            | Self::Unauthenticated { .. }
+            | Self::Refused { .. }
+            | Self::Lost { .. } => false,
+        }
+    }
+}

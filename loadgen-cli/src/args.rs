@@ -9,6 +9,7 @@ mod compare;
 mod each;
 mod history;
 mod init;
+mod kubernetes;
 mod meant;
 mod merge;
 mod report;
@@ -38,6 +39,7 @@ pub(crate) use self::compare::{CompareArgs, CompareFlags};
 pub(crate) use self::each::TargetFlags;
 pub(crate) use self::history::HistoryArgs;
 pub(crate) use self::init::InitArgs;
+pub(crate) use self::kubernetes::{KubernetesArgs, LONGEST_NAME as LONGEST_RUN_NAME};
 pub(crate) use self::meant::meant;
 pub(crate) use self::merge::MergeArgs;
 pub(crate) use self::report::ReportArgs;
@@ -121,6 +123,8 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Make the results of shards into that of their run, and judge it
     Merge(MergeArgs),
+    /// Print the manifests of a run over several pods of a Kubernetes cluster
+    Kubernetes(Box<KubernetesArgs>),
     /// Hold the results of runs against those of others: what got better or worse, and what is chance
     Compare(CompareArgs),
     /// List the results in a folder, and how they went from one to the next

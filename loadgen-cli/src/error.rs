@@ -16,6 +16,7 @@ use crate::commands::ClientError;
 use crate::comparing::ComparingError;
 use crate::history::HistoryError;
 use crate::init::InitError;
+use crate::kubernetes::KubernetesError;
 use crate::output::PrintError;
 use crate::paint::{self, Paint};
 use crate::results::ResultError;
@@ -73,6 +74,9 @@ pub(crate) enum Error {
     /// Results that are not merged.
     #[error(transparent)]
     Merge(#[from] MergeError),
+    /// A run that cannot be put into a cluster.
+    #[error(transparent)]
+    Kubernetes(#[from] KubernetesError),
     /// Runs that are not compared.
     #[error(transparent)]
     Comparing(#[from] ComparingError),

@@ -9,6 +9,7 @@ mod doctor;
 mod exit;
 mod history;
 mod init;
+mod kubernetes;
 mod list;
 mod merge;
 mod repeat;
@@ -41,6 +42,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::Validate(args) => validate::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Merge(args) => merge::run(&args),
+        Command::Kubernetes(args) => kubernetes::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::History(args) => history::run(&args),
         Command::Schema(args) => schema::run(&args),

@@ -1,0 +1,114 @@
+//! What the shards are told: flags of `run`, settled as it settles them.
+
+use std::path::{Path, PathBuf};
+
+use clap::Parser as _;
+use loadgen_core::scenario::ScenarioPlan;
+
+use super::KubernetesError;
+use crate::args::{Args, Command, KubernetesArgs, RunCommand};
+use crate::error::Error;
+use crate::settings::RunSettings;
+use crate::suite;
+
+/// What is run in each pod.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// The flags, without the file.
+    pub(super) flags: Vec<String>,
+    /// The scenarios.
+    pub(super) scenarios: Vec<ScenarioPlan>,
+    /// The files that theirs includes.
+    pub(super) included: Vec<PathBuf>,
+}
+
+/// Settles the run that the flags behind `--` are of.
+///
+/// # Errors
+/// Whatever `run` would refuse, and what no pod could do.
+pub(super) fn settle(args: &KubernetesArgs) -> Result<Run, Error> {
+    let file = args.suite_file();
+    if file == Some(Path::new("-")) {
+        return Err(KubernetesError::StandardInput.into());
+    }
+    let command = parse(args)?;
+    refuse_ours(&command)?;
+    if file.is_none() && command.what.scenarios.is_empty() {
+        return Err(KubernetesError::NoScenario.into());
+    }
+    let (suite, included) = suite::load_noting(suite::Choice {
+        file,
+        profile: command.what.profile.as_deref(),
+        set: &command.what.set,
+        over_shipped: !command.what.scenarios.is_empty(),
+    })?;
+    let settings = RunSettings::resolve(&command.what, &command.run, &suite, |_| None, 1)?;
+    let mut scenarios = settings.plan.scenarios.iter();
+    if let Some(aimless) = scenarios.find(|it| it.targets.is_empty()) {
+        let scenario = aimless.name.clone();
+        return Err(KubernetesError::NoTarget { scenario }.into());
+    }
+    Ok(Run {
+        flags: args.run.clone(),
+        scenarios: settings.plan.scenarios,
+        included,
+    })
+}
+
+/// The command of one shard, as it would be called here.
+fn parse(args: &KubernetesArgs) -> Result<RunCommand, KubernetesError> {
+    let of_shard = ["--shard".to_owned(), format!("0/{}", args.shards)];
+    let file = args.suite_file().map(|it| it.as_os_str().to_owned());
+    let words = ["loadgen".into(), "run".into()]
+        .into_iter()
+        .chain(file)
+        .chain(args.run.iter().map(Into::into));
+    let is_told = args
+        .run
+        .iter()
+        .any(|it| it == "--shard" || it.starts_with("--shard="));
+    let of_shard = of_shard.into_iter().filter(|_| !is_told).map(Into::into);
+    match Args::try_parse_from(words.chain(of_shard)) {
+        Ok(Args {
+            command: Command::Run(command),
+        }) if !is_told => Ok(*command),
+        Ok(_) => Err(KubernetesError::Ours {
+            flag: "--shard",
+            instead: "each pod is told its own part; `--shards N` before `--` says how many there are",
+        }),
+        Err(error) => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            let problem = first.trim_start_matches("error: ").to_owned();
+            Err(KubernetesError::Flags { problem })
+        }
+    }
+}
+
+/// What the manifests settle for all shards, and what names files of this machine.
+fn refuse_ours(command: &RunCommand) -> Result<(), KubernetesError> {
+    const RESULTS: &str = "results go to the volume of the run";
+    const HERE: &str = "a file of this machine is not in a pod; leave it out";
+    let RunCommand { run, repeat, .. } = command;
+    let is_here = |path: &Path| !path.is_absolute();
+    let ours = [
+        ("--out", !run.outputs.is_empty(), RESULTS),
+        ("--journal", run.journal.is_some(), RESULTS),
+        (
+            "--repeat",
+            repeat.is_some(),
+            "each repeated run is a run of its own: apply the manifests again under another `--name`",
+        ),
+        ("--baseline", !run.baseline.is_empty(), HERE),
+        (
+            "--tls-ca",
+            run.tls_ca.as_deref().is_some_and(is_here),
+            "a file of this machine is not in a pod; name it in the scenario (`tls.ca_file`), or with its whole path in the image or /secrets",
+        ),
+    ];
+    let mut ours = ours.into_iter();
+    match ours.find(|(_, is_given, _)| *is_given) {
+        Some((flag, _, instead)) => Err(KubernetesError::Ours { flag, instead }),
+        None => Ok(()),
+    }
+}

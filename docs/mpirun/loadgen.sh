@@ -11,6 +11,9 @@
 #   shards/N.json, shards.log      what each shard measured, and what they said
 #   whole.json, report.html, junit.xml      the result of the whole
 #
+# COORDINATOR_PORT is a free port of the first host at which all meet: they then begin at the same moment, and stop
+# together. Without it each begins when mpirun gets to it.
+#
 # The exit code is the whole's: 0 where it passed, 99 where a threshold failed, 100 where it is invalid, because a
 # shard was lost, say. LOADGEN names the program unless it is `loadgen`, SSH the one to reach machines with unless it
 # is `ssh`, MPIRUN_FLAGS what mpirun is to be told besides.
@@ -29,13 +32,19 @@ mkdir "$whole"
 mkdir "$SHARDS"
 ssh=${SSH:-ssh}
 
+export LOADGEN_COORDINATOR_TOKEN=${LOADGEN_COORDINATOR_TOKEN:-$(od -An -tx1 -N32 /dev/urandom | tr -d ' \n')}
+together=()
+if [[ -n ${COORDINATOR_PORT:-} ]]; then
+  together=(--coordinator "$(awk '!/^#/ && NF { print $1; exit }' "$hosts"):$COORDINATOR_PORT")
+fi
+
 # A shard that fails or is killed ends no other one: mpirun would have it so, and is not told. The rest is measured, and
 # the verdict says what is missing. Where mpirun itself has to end, shards have a while to write what they did.
 # shellcheck disable=SC2016,SC2086
 mpirun --hostfile "$hosts" --map-by node --mca plm_rsh_agent "$ssh" --mca odls_base_sigkill_timeout 30 \
-  ${MPIRUN_FLAGS:-} -x LOADGEN -x SHARDS bash -c 'mkdir -p "$SHARDS"
+  ${MPIRUN_FLAGS:-} -x LOADGEN -x SHARDS -x LOADGEN_COORDINATOR_TOKEN bash -c 'mkdir -p "$SHARDS"
     NO_COLOR=1 "$LOADGEN" run "$@" --shard auto --out "json=$SHARDS/$OMPI_COMM_WORLD_RANK.json" ||
-      echo "shard $OMPI_COMM_WORLD_RANK ended with exit code $?" >&2' shard "$@" \
+      echo "shard $OMPI_COMM_WORLD_RANK ended with exit code $?" >&2' shard "$@" "${together[@]}" \
   >"$whole/shards.log" 2>&1 </dev/null || echo "mpirun ended with exit code $?: shards.log says why" >&2
 
 # Results come from where they were written; in a folder that all machines share they are here already.

@@ -10,7 +10,6 @@ import tempfile
 from harness import LOADGEN, PATIENCE, free_port, wait_for
 
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
-LIBRARIES = "usr/lib/x86_64-linux-gnu"
 
 
 def _libraries(*folders):
@@ -61,7 +60,7 @@ class Slurm(_Daemons):
 
     def _start(self):
         unpacked = pathlib.Path(os.environ["SLURM"])
-        plugins, programs = unpacked / LIBRARIES / "slurm-wlm", unpacked / "usr/sbin"
+        (plugins,), programs = unpacked.glob("usr/lib/*/slurm-wlm"), unpacked / "usr/sbin"
         user, host = getpass.getuser(), socket.gethostname()
         nodes = "".join(
             f"NodeName=n{it} NodeHostname={host} NodeAddr=127.0.0.1 Port={free_port()} CPUs=1\n" for it in self._nodes()
@@ -98,7 +97,7 @@ JobAcctGatherType=jobacct_gather/none
         )
         (self.folder / "state").mkdir()
         path = f"{os.environ['PATH']}:{unpacked}/usr/bin"
-        found = _libraries(plugins, unpacked / LIBRARIES)
+        found = _libraries(plugins, plugins.parent)
         self._env = {**os.environ, **found, "PATH": path, "SLURM_CONF": str(config), "LOADGEN": LOADGEN}
         self._daemon("slurmctld", programs / "slurmctld-wlm", "-D", env=self._env)
         for it in self._nodes():
@@ -142,7 +141,8 @@ class Ssh(_Daemons):
         programs = f"{self.folder}:{os.environ['PATH']}:{unpacked}/usr/bin"
         # Where nothing is installed, nobody has chosen which program is meant.
         (self.folder / "mpirun").symlink_to(unpacked / "usr/bin/orterun")
-        found = _libraries(unpacked / LIBRARIES, unpacked / LIBRARIES / "openmpi/lib")
+        (modules,) = unpacked.glob("usr/lib/*/openmpi/lib")
+        found = _libraries(modules.parents[1], modules)
         found |= {"PATH": programs, "OPAL_PREFIX": f"{unpacked}/usr", "PMIX_MCA_pcompress_base_silence_warning": "1"}
         env = {**os.environ, **found}
         for key in ("host", "user"):

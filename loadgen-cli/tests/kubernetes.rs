@@ -134,6 +134,19 @@ fn all_files_of_a_scenario_go_along() {
 }
 
 #[test]
+fn what_a_pod_would_do_in_vain_is_said() {
+    let fields = "targets: [\"127.0.0.1:50051\"]";
+    let said = printed(fields, &["--", "-c", "2"]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for line in [
+        "WARNING: `find` sends to 127.0.0.1:50051, which in a pod is the pod itself",
+        "`find`: nothing of it is made by shard 2/3: it has 2 users, and there are 3 shards",
+    ] {
+        assert!(said.stderr.lines().any(|it| it == line), "{}", said.stderr);
+    }
+}
+
+#[test]
 fn a_token_is_a_new_one_each_time() {
     let token = || {
         let said = say(&[

@@ -1,9 +1,10 @@
 //! What the shards are told: flags of `run`, settled as it settles them.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
-use loadgen_core::scenario::ScenarioPlan;
+use loadgen_core::scenario::{ScenarioPlan, Target};
 
 use super::KubernetesError;
 use crate::args::{Args, Command, KubernetesArgs, RunCommand};
@@ -20,6 +21,8 @@ pub(super) struct Run {
     pub(super) scenarios: Vec<ScenarioPlan>,
     /// The files that theirs includes.
     pub(super) included: Vec<PathBuf>,
+    /// What is to be known of it.
+    pub(super) notes: Vec<String>,
 }
 
 /// Settles the run that the flags behind `--` are of.
@@ -48,16 +51,35 @@ pub(super) fn settle(args: &KubernetesArgs) -> Result<Run, Error> {
         let scenario = aimless.name.clone();
         return Err(KubernetesError::NoTarget { scenario }.into());
     }
+    let scenarios = settings.plan.scenarios;
+    let notes = settings.warnings.into_iter().chain(settings.notices);
     Ok(Run {
         flags: args.run.clone(),
-        scenarios: settings.plan.scenarios,
+        notes: notes
+            .chain(scenarios.iter().filter_map(to_itself))
+            .collect(),
+        scenarios,
         included,
     })
 }
 
+/// What is said of a scenario that goes nowhere but to the pod itself.
+fn to_itself(scenario: &ScenarioPlan) -> Option<String> {
+    let is_own = |it: &&Target| {
+        it.host == "localhost" || it.host.parse().is_ok_and(|it: IpAddr| it.is_loopback())
+    };
+    let own = scenario.targets.iter().find(is_own)?;
+    Some(format!(
+        "WARNING: `{}` sends to {own}, which in a pod is the pod itself",
+        scenario.name
+    ))
+}
+
 /// The command of one shard, as it would be called here.
 fn parse(args: &KubernetesArgs) -> Result<RunCommand, KubernetesError> {
-    let of_shard = ["--shard".to_owned(), format!("0/{}", args.shards)];
+    // The last one has nothing to do where any has not.
+    let last = format!("{}/{}", args.shards - 1, args.shards);
+    let of_shard = ["--shard".to_owned(), last];
     let file = args.suite_file().map(|it| it.as_os_str().to_owned());
     let words = ["loadgen".into(), "run".into()]
         .into_iter()

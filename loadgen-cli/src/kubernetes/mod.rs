@@ -16,6 +16,7 @@ use self::files::Files;
 use self::manifests::Manifests;
 use crate::args::KubernetesArgs;
 use crate::error::Error;
+use crate::screen;
 
 pub(crate) use self::error::KubernetesError;
 
@@ -27,6 +28,9 @@ pub(crate) fn print(args: &KubernetesArgs) -> Result<String, Error> {
     let run = flags::settle(args)?;
     let files = Files::of(args.suite_file(), &run)?;
     let manifests = Manifests::new(args, &run, &files)?;
+    for note in &run.notes {
+        screen::note(note);
+    }
     let mut text = format!(
         "# Printed by `loadgen kubernetes`: the run `{name}` as {shards}. When its pods are over,\n\
          #   kubectl patch job {merge} --patch '{{\"spec\": {{\"suspend\": false}}}}'\n\

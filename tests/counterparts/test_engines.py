@@ -51,9 +51,14 @@ class Engine(unittest.TestCase):
         self.assertEqual([it["pass"] for it in found["thresholds"]], [True, True])
 
     def loses(self, engine, variable):
-        """A shard is killed once the load is under way."""
-        wait_for("the load", lambda: self.server.shop.counts()["find"] > ARRIVALS // 5)
-        # Its journal has what it did up to its last second.
+        """A shard is killed once its journal has what it did: its head, and then an entry a second."""
+        sizes = set()
+
+        def has_entries():
+            sizes.update(it.stat().st_size for it in engine.work.glob("loadgen-*/shards/2.json.journal/*"))
+            return len(sizes) > 2
+
+        wait_for("the journal", has_entries)
         killed = wait_for("the shard", lambda: shard(engine.work, variable, 2))
         os.kill(killed, signal.SIGKILL)
 

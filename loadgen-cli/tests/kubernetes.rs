@@ -42,7 +42,7 @@ fn the_folder_has_what_is_printed() {
     assert!(
         checked_in == said.stdout,
         "docs/kubernetes/load.yaml is not what `loadgen {}` prints; \
-         `LOADGEN_UPDATE_MANIFESTS=1 cargo test --test kubernetes` writes it anew",
+         `just manifests` writes it anew",
         LOAD.join(" ")
     );
 }

@@ -130,6 +130,11 @@ JobAcctGatherType=jobacct_gather/none
         assert signal == "0", signal
         return int(code), (self.work / f"slurm-{job}.out").read_text(encoding="utf-8")
 
+    def starts_again(self, job):
+        """Whether the job may be made to begin anew, as when a node of it fails."""
+        asked = subprocess.run(["scontrol", "requeue", job], env=self._env, capture_output=True, timeout=PATIENCE)
+        return asked.returncode == 0
+
 
 class Ssh(_Daemons):
     """Hosts on addresses of loopback, each an `sshd` that lets in who has the test's own key, for `mpirun`."""

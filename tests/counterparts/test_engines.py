@@ -91,6 +91,7 @@ class OverSlurm(Engine):
             code, said = cluster.ended(job)
             self.assertEqual(code, 100, said)
             self.assertIn("not all shards ended well", said)
+            self.assertFalse(cluster.starts_again(job))
             self.is_invalid(cluster)
 
 

@@ -174,6 +174,7 @@ fn a_token_is_a_new_one_each_time() {
 #[test_case(TARGET, &["--", "--rat", "5"] => "error: behind `--` stands what `loadgen run` does not take: unexpected argument '--rat' found"; "an unknown flag")]
 #[test_case(TARGET, &["--", "other.yaml"] => "error: behind `--` stands what `loadgen run` does not take: unexpected argument 'other.yaml' found"; "another file")]
 #[test_case(TARGET, &["--", "--shard", "1/2"] => "error: `--shard` behind `--`: each pod is told its own part; `--shards N` before `--` says how many there are"; "a shard")]
+#[test_case(TARGET, &["--", "--coordinator=h:1"] => "error: `--coordinator` behind `--`: the pods meet at the first of them"; "where to meet")]
 #[test_case(TARGET, &["--", "-o", "json=x.json"] => "error: `--out` behind `--`: results go to the volume of the run"; "a file of results")]
 #[test_case(TARGET, &["--", "--tls-ca", "ca.pem"] => "error: `--tls-ca` behind `--`: a file of this machine is not in a pod; name it in the scenario (`tls.ca_file`), or with its whole path in the image or /secrets"; "a file of this machine")]
 #[test_case(TARGET, &["--", "-s", "nothing"] => matches s if s.contains("nothing"); "no such scenario")]

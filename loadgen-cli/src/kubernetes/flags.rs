@@ -34,6 +34,7 @@ pub(super) fn settle(args: &KubernetesArgs) -> Result<Run, Error> {
     if file == Some(Path::new("-")) {
         return Err(KubernetesError::StandardInput.into());
     }
+    refuse_told(&args.run)?;
     let command = parse(args)?;
     refuse_ours(&command)?;
     if file.is_none() && command.what.scenarios.is_empty() {
@@ -84,26 +85,37 @@ fn parse(args: &KubernetesArgs) -> Result<RunCommand, KubernetesError> {
     let words = ["loadgen".into(), "run".into()]
         .into_iter()
         .chain(file)
-        .chain(args.run.iter().map(Into::into));
-    let is_told = args
-        .run
-        .iter()
-        .any(|it| it == "--shard" || it.starts_with("--shard="));
-    let of_shard = of_shard.into_iter().filter(|_| !is_told).map(Into::into);
-    match Args::try_parse_from(words.chain(of_shard)) {
+        .chain(args.run.iter().map(Into::into))
+        .chain(of_shard.into_iter().map(Into::into));
+    let problem = match Args::try_parse_from(words) {
         Ok(Args {
             command: Command::Run(command),
-        }) if !is_told => Ok(*command),
-        Ok(_) => Err(KubernetesError::Ours {
-            flag: "--shard",
-            instead: "each pod is told its own part; `--shards N` before `--` says how many there are",
-        }),
-        Err(error) => {
-            let text = error.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            let problem = first.trim_start_matches("error: ").to_owned();
-            Err(KubernetesError::Flags { problem })
-        }
+        }) => return Ok(*command),
+        Ok(_) => String::new(),
+        Err(error) => error.to_string(),
+    };
+    let first = problem.lines().next().unwrap_or_default();
+    Err(KubernetesError::Flags {
+        problem: first.trim_start_matches("error: ").to_owned(),
+    })
+}
+
+/// What each pod is told by the manifests, and can be told once only.
+fn refuse_told(flags: &[String]) -> Result<(), KubernetesError> {
+    const TOLD: [(&str, &str); 2] = [
+        (
+            "--shard",
+            "each pod is told its own part; `--shards N` before `--` says how many there are",
+        ),
+        ("--coordinator", "the pods meet at the first of them"),
+    ];
+    let is_given = |flag: &str| {
+        let is = |it: &String| it.split('=').next() == Some(flag);
+        flags.iter().any(is)
+    };
+    match TOLD.into_iter().find(|(flag, _)| is_given(flag)) {
+        Some((flag, instead)) => Err(KubernetesError::Ours { flag, instead }),
+        None => Ok(()),
     }
 }
 

@@ -123,12 +123,12 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Make the results of shards into that of their run, and judge it
     Merge(MergeArgs),
-    /// Print the manifests of a run over several pods of a Kubernetes cluster
-    Kubernetes(Box<KubernetesArgs>),
     /// Hold the results of runs against those of others: what got better or worse, and what is chance
     Compare(CompareArgs),
     /// List the results in a folder, and how they went from one to the next
     History(HistoryArgs),
+    /// Print the manifests of a run over several pods of a Kubernetes cluster
+    Kubernetes(Box<KubernetesArgs>),
     /// Print a JSON Schema
     Schema(SchemaArgs),
     /// Start the reference servers

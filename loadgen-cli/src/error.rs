@@ -74,12 +74,12 @@ pub(crate) enum Error {
     /// Results that are not merged.
     #[error(transparent)]
     Merge(#[from] MergeError),
-    /// A run that cannot be put into a cluster.
-    #[error(transparent)]
-    Kubernetes(#[from] KubernetesError),
     /// Runs that are not compared.
     #[error(transparent)]
     Comparing(#[from] ComparingError),
+    /// A run that cannot be put into a cluster.
+    #[error(transparent)]
+    Kubernetes(#[from] KubernetesError),
     /// A run that cannot be shown.
     #[error(transparent)]
     Ui(#[from] UiError),

@@ -184,7 +184,7 @@ class Manifests(unittest.TestCase):
         pod = shards["template"]["spec"]["template"]["spec"]
         self.assertEqual(pod["containers"][0]["env"], ours["spec"]["template"]["spec"]["containers"][0]["env"])
         words = pod["containers"][0]["args"]
-        self.assertIn("agents-shards-0-0.agents:7070", words)
+        self.assertIn("agents-shards-0-0.agents:8090", words)
 
 
 class Routing(unittest.TestCase):
@@ -271,7 +271,7 @@ class Routing(unittest.TestCase):
         words = list(told)
         # There is no name for the first of them here: each begins by itself.
         at = words.index("--coordinator")
-        self.assertEqual(words[at + 1], "agents-0.agents:7070")
+        self.assertEqual(words[at + 1], "agents-0.agents:8090")
         del words[at : at + 2]
         config = documents["ConfigMap", "agents-scenario"]
         (volume,) = [

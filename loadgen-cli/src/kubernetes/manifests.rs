@@ -11,7 +11,7 @@ use super::pod::{Pod, RESULTS};
 use crate::args::KubernetesArgs;
 
 /// Where shards meet.
-const PORT: u16 = 7070;
+const PORT: u16 = 8090;
 /// The variable with the secret that shards show one another.
 const TOKEN: &str = "LOADGEN_COORDINATOR_TOKEN";
 /// What an Indexed Job says of each of its pods.

@@ -36,11 +36,15 @@ class _Daemons:
         return self
 
     def __exit__(self, *_):
+        self._end_work()
         for daemon in self._daemons:
             daemon.terminate()
         for daemon in self._daemons:
             daemon.wait(PATIENCE)
         self._held.cleanup()
+
+    def _end_work(self):
+        """Ends what was started through them, where a test has not come to its end."""
 
     def _daemon(self, name, *command, env):
         with open(self.folder / f"{name}.log", "ab") as log:
@@ -105,6 +109,12 @@ JobAcctGatherType=jobacct_gather/none
             daemon = [programs / "slurmd-wlm", "-D", "-N", f"n{it}", "-d", programs / "slurmstepd-wlm"]
             self._daemon(f"n{it}", *daemon, env=self._env)
         wait_for("the nodes", lambda: self._ask("sinfo", "--noheader", "--format=%D %T") == f"{self.NODES} idle")
+
+    def _end_work(self):
+        if getattr(self, "_env", None):
+            self._ask("scancel", "--user", getpass.getuser())
+            # Without anybody to tell of it they would not end.
+            wait_for("the end of all jobs", lambda: not self._ask("squeue", "--noheader"))
 
     def _nodes(self):
         return range(1, self.NODES + 1)

@@ -108,14 +108,15 @@ fn load_journal(path: &Path) -> Result<Document, ResultError> {
     Ok(kept.document())
 }
 
-/// The journals in a folder, and in those that lie in it beside results (`PATH.journal`).
+/// The journals in a folder, and in those that lie in it beside where a result would be (`PATH.journal`). Where the
+/// result is, they are of an earlier run.
 pub(crate) fn journals_in(folder: &Path) -> Result<Vec<PathBuf>, ResultError> {
     let failed = |source| not_read(folder, source);
     let mut journals = journal::find(folder).map_err(failed)?;
     let entries = fs::read_dir(folder).map_err(failed)?;
     let paths: io::Result<Vec<PathBuf>> = entries.map(|it| it.map(|it| it.path())).collect();
     let mut beside = paths.map_err(failed)?;
-    beside.retain(|it| is_journal_beside(it) && it.is_dir());
+    beside.retain(|it| is_journal_beside(it) && it.is_dir() && !it.with_extension("").exists());
     beside.sort();
     for folder in beside {
         journals.extend(journal::find(&folder).map_err(|source| not_read(&folder, source))?);

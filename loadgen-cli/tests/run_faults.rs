@@ -41,6 +41,19 @@ fn nobody_listens() {
     assert!(said.stderr.to_lowercase().contains("refused"), "{said:?}");
 }
 
+/// Some balancers turn connections away, and that is what a run is to measure.
+#[test_case("grpc", "", &["loadgen.v1.Greeter/Hello"]; "grpc, by reflection")]
+#[test_case("websocket", "/echo", &["--send", "hello"]; "websocket")]
+fn the_first_connections_are_turned_away(protocol: &str, path: &str, what: &[&str]) {
+    let server = Server::serve(protocol, &["--address", "127.0.0.1:0"]);
+    let proxy = Proxy::turning_away(2, &server.address);
+    let target = format!("{}{path}", proxy.address);
+    let flags = ["-c", "1", "-n", "5", "--workers", "1", "--json"];
+    let said = say(&[&[protocol, &target], what, &flags].concat());
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    assert_eq!(said.json()["scenarios"][0]["ledger"]["completed"], 5);
+}
+
 #[test]
 fn a_name_that_is_none() {
     let said = unreachable("no-such-host.invalid:50051", &[]);

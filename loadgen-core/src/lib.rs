@@ -78,7 +78,7 @@ mod judge;
 pub mod live;
 pub mod merge;
 mod nearest;
-mod numbered;
+mod number_map;
 pub mod outcome;
 pub mod pacer;
 mod pacing;

@@ -17,7 +17,7 @@ use crate::output::Spec;
     loadgen merge out/ --out html=report.html"
 )]
 pub(crate) struct MergeArgs {
-    /// Results of shards, as `run --shard I/N --out json=FILE` writes them, folders of them, or the journals of shards that were killed
+    /// Results of shards, as `run --shard I/N --out json=FILE` writes them, the journals of shards that were killed, or folders of both
     #[arg(value_name = "DOC", required = true)]
     pub(crate) results: Vec<PathBuf>,
     /// Print errors only

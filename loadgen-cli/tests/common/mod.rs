@@ -216,12 +216,17 @@ pub(crate) struct Proxy {
 impl Proxy {
     /// Forwards connections to `upstream` until the test is over.
     pub(crate) fn start(upstream: &str) -> Self {
+        Self::turning_away(0, upstream)
+    }
+
+    /// The same, but for so many that come first: it closes those.
+    pub(crate) fn turning_away(first: usize, upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
         let (sender, seen) = mpsc::channel();
         let upstream = upstream.to_owned();
         thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
+            for client in listener.incoming().map_while(Result::ok).skip(first) {
                 let Ok(server) = TcpStream::connect(&upstream) else {
                     continue;
                 };

@@ -354,14 +354,15 @@ impl Template {
     }
 
     fn render(&self, scope: &Scope) -> Result<String, ExpressionError> {
-        within_bounds(scope, || {
-            if let Some(pieces) = &self.0.direct
-                && let Some(rendered) = pieces.render(scope)?
-            {
+        if let Some(pieces) = &self.0.direct {
+            let chance = scope.chance();
+            if let Some(rendered) = within_bounds(scope, || pieces.render(scope))? {
                 return Ok(rendered);
             }
-            self.0.code.render(&ENVIRONMENT, scope.value())
-        })
+            // The interpreter can say what is not there. It begins anew.
+            scope.reseed(chance);
+        }
+        within_bounds(scope, || self.0.code.render(&ENVIRONMENT, scope.value()))
     }
 }
 

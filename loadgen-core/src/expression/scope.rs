@@ -92,6 +92,11 @@ impl Scope {
         change(&mut self.names.lock());
     }
 
+    /// From where chance goes on: with this as its seed, the same comes again.
+    pub(super) fn chance(&self) -> u64 {
+        self.names.draws.0.load(Ordering::Relaxed)
+    }
+
     /// Has chance begin anew with this seed.
     pub(crate) fn reseed(&self, seed: u64) {
         self.names.draws.0.store(seed, Ordering::Relaxed);
@@ -178,14 +183,6 @@ impl Names {
         self.secrets.derive(secret);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Variables> {
-        self.variables
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Names {
     /// What a name stands for, where that is something.
     fn get(&self, name: &str) -> Option<Value> {
         let it = self.lock();
@@ -205,6 +202,12 @@ impl Names {
             other => it.constants.get_attr(other).ok()?,
         };
         (!value.is_undefined()).then_some(value)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Variables> {
+        self.variables
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -341,6 +341,16 @@ fn what_is_more_than_that_is_left_to_the_interpreter(source: &str) {
     assert!(Template::parse(source).unwrap().0.direct.is_none());
 }
 
+#[test]
+fn what_is_not_there_draws_no_more_chance_than_the_interpreter_does() {
+    let template = Template::parse("{{ uuid() }} {{ row.nobody }}").unwrap();
+    let (one, other) = (scope(), scope());
+    let interpreted = template.0.code.render(&ENVIRONMENT, other.value());
+    assert!(template.render(&one).is_err() && interpreted.is_err());
+    assert_eq!(one.chance(), other.chance());
+    assert_ne!(one.chance(), scope().chance());
+}
+
 #[test_case("Hello, {{ row.nobody }}!" => "it uses a value that is not there")]
 #[test_case("Hello, {{ range }}!" => "Hello, function!"; "a function's name")]
 fn what_is_not_there_is_told_by_the_interpreter(source: &str) -> String {

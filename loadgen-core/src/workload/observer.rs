@@ -109,7 +109,7 @@ impl ConnectionId {
         Self { source, ..self }
     }
 
-    /// Where it comes from, where that is known.
+    /// Where it comes from, where that is known; an IPv4 address that is written as IPv6 is the IPv4 one.
     #[must_use]
     pub fn source(self) -> Option<IpAddr> {
         let address = self.source.map(|it| Ipv6Addr::from_bits(it.get()));

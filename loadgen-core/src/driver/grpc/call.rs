@@ -41,7 +41,7 @@ impl Call {
     pub(super) fn not_for_own_codec(&self) -> Option<&'static str> {
         let (compression, is_constant) = match &self.kind {
             Kind::Unary(call, _) => (call.compression, true),
-            Kind::Filled(call) => (call.call.compression, call.metadata.is_constant()),
+            Kind::Filled(call) => (call.unary.compression, call.metadata.is_constant()),
             Kind::Stream(call) if call.shape == Shape::Unary => return Some("it asks for health"),
             Kind::Stream(_) => return Some("it streams"),
         };

@@ -19,6 +19,7 @@ use super::retry::{Attempt, Lost};
 use super::unary::{self, Outgoing, UnaryCall};
 use crate::driver::http2::{Met, Pool, Wanted};
 use crate::driver::steps::Looks;
+use crate::driver::transport::probe::Rounds;
 use crate::outcome::{Failure, GrpcCode};
 use crate::scenario::{Codec, HealthCheck};
 use crate::units::format_duration;
@@ -55,7 +56,7 @@ pub(super) async fn watch(
     };
     let pool = Pool::of_one(&met.endpoint, met.target, &checking.wanted, &quietly);
     // Whether there is somebody is what is asked.
-    let _ = pool.open().await;
+    let _ = pool.open(Rounds::one()).await;
     // Whoever asked it before may be gone.
     let mut answers = Answers {
         stands: met.standing.health(),

@@ -32,7 +32,7 @@ use crate::workload::Iteration;
 pub(super) struct FilledCall {
     pub(super) metadata: Metadata,
     /// What is the same each time.
-    pub(super) call: UnaryCall,
+    pub(super) unary: UnaryCall,
     pub(super) message: Framed,
     pub(super) answer: Answer,
 }
@@ -66,7 +66,7 @@ pub(super) async fn run(
     let outgoing = Outgoing { headers, framed };
     let mut kept = Kept::of(call.answer.looks);
     let attempt = async |place: &Rc<Place>, nth, _: &dyn Fn()| {
-        let (what, nth) = ((&call.call, outgoing), (step, nth));
+        let (what, nth) = ((&call.unary, outgoing), (step, nth));
         unary::attempt(what, targets, place, nth, iteration, &mut kept).await
     };
     let outcome = calls.make(iteration, attempt).await;
@@ -89,7 +89,7 @@ impl FilledCall {
         scope: &Scope,
     ) -> Result<(Arc<Fields>, Cow<'_, Bytes>), ExpressionError> {
         let headers = self.metadata.filled(scope)?;
-        let framed = self.message.now(self.call.compression, scope)?;
+        let framed = self.message.now(self.unary.compression, scope)?;
         Ok((headers, framed))
     }
 }

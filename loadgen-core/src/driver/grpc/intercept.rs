@@ -197,7 +197,7 @@ fn as_stream(
         }
         Kind::Filled(filled) => {
             let (headers, framed) = filled.fill(scope)?;
-            let made = unary(&filled.call, &framed, filled.answer.clone());
+            let made = unary(&filled.unary, &framed, filled.answer.clone());
             (made, headers.now())
         }
     })

@@ -7,6 +7,7 @@ use super::prepare::Prepared;
 use super::reopening::Reopening;
 use crate::clock::Nanos;
 use crate::driver::http2::{Choice, Chosen, OwnConnection, Owners, Place, Pool, Wanted};
+use crate::driver::transport::probe::Rounds;
 use crate::scenario::{Codec, ConnectionPer};
 use crate::workload::{Levels, PrepareError, UserId, WorkerContext};
 
@@ -76,7 +77,7 @@ impl Connections {
     /// Opens those that are shared, or sees whether there is somebody to connect to.
     pub(super) async fn open(&self) -> Result<(), PrepareError> {
         match self {
-            Self::Shared(pool) => pool.open().await,
+            Self::Shared(pool) => pool.open(Rounds::begin()).await,
             Self::Own(owners, _) => owners.probe().await,
         }
     }

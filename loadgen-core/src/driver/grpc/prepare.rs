@@ -625,7 +625,7 @@ fn unary(
         true => Kind::Unary(unary, message),
         false => Kind::Filled(Box::new(FilledCall {
             metadata,
-            call: unary,
+            unary,
             message,
             answer,
         })),

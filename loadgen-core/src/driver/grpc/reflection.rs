@@ -25,8 +25,10 @@ use super::service::{Passage, StreamError, StreamService, Taking};
 use crate::clock::{Clock, StampClock};
 use crate::driver::http2::{self, ConnectError, Sender, Tap};
 use crate::driver::transport::net::Endpoint;
+use crate::driver::transport::probe;
 use crate::outcome::{Failure, GrpcCode};
 use crate::text;
+use crate::workload::PrepareError;
 
 const PATHS: [&str; 2] = [
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
@@ -113,8 +115,8 @@ pub(super) async fn ask(
     metadata: &MetadataMap,
     limit: Duration,
     max_message: u32,
-) -> Result<Reflected, ConnectError> {
-    let mut first_error = None;
+) -> Result<Reflected, PrepareError> {
+    let mut first_error: Option<ConnectError> = None;
     // Nothing is measured here; the connection keeps its times all the same.
     let stamps = Rc::new(StampClock::new(Clock::start()));
     let mut all = Vec::new();
@@ -126,44 +128,38 @@ pub(super) async fn ask(
             }
         }
     }
-    for endpoint in &all {
-        let resolving = endpoint.resolve();
-        let mut opened = match http2::open(endpoint, resolving, 0, limit, &stamps).await {
-            Ok(opened) => opened,
-            Err(error) => {
-                first_error.get_or_insert(error);
-                continue;
-            }
-        };
-        let origin = format!("{}://{}", endpoint.scheme(), endpoint.authority);
-        let asking = async {
-            let sender = opened.sender.library().map_err(|error| error.to_string())?;
-            tokio::select! {
-                described = describe(
-                    sender, &opened.tap, &origin, metadata, services, max_message,
-                ) => described,
-                _ = &mut opened.connection => {
-                    Err("the server closed the connection".to_owned())
-                }
-            }
-        };
-        let described = tokio::time::timeout(limit, asking)
-            .await
-            .unwrap_or_else(|_| Err(format!("it had not answered everything within {limit:?}")));
-        return Ok(described.unwrap_or_else(|problem| {
-            Reflected::NotHelpful(format!(
-                "{} was asked by reflection: {}",
-                endpoint.name,
-                text::line(&problem)
-            ))
-        }));
+    let unlisted = first_error.map(|error| PrepareError::new(error.to_string()));
+    if all.is_empty() {
+        let nobody = "there is no server to ask".to_owned();
+        return unlisted.map_or(Ok(Reflected::NotHelpful(nobody)), Err);
     }
-    match first_error {
-        Some(error) => Err(error),
-        None => Ok(Reflected::NotHelpful(
-            "there is no server to ask".to_owned(),
-        )),
-    }
+    let opened = probe::first_to_take(0, all.len(), async |nth| {
+        http2::open(&all[nth], all[nth].resolve(), 0, limit, &stamps).await
+    });
+    let (nth, mut opened) = opened.await.map_err(|error| unlisted.unwrap_or(error))?;
+    let endpoint = &all[nth];
+    let origin = format!("{}://{}", endpoint.scheme(), endpoint.authority);
+    let asking = async {
+        let sender = opened.sender.library().map_err(|error| error.to_string())?;
+        tokio::select! {
+            described = describe(
+                sender, &opened.tap, &origin, metadata, services, max_message,
+            ) => described,
+            _ = &mut opened.connection => {
+                Err("the server closed the connection".to_owned())
+            }
+        }
+    };
+    let described = tokio::time::timeout(limit, asking)
+        .await
+        .unwrap_or_else(|_| Err(format!("it had not answered everything within {limit:?}")));
+    Ok(described.unwrap_or_else(|problem| {
+        Reflected::NotHelpful(format!(
+            "{} was asked by reflection: {}",
+            endpoint.name,
+            text::line(&problem)
+        ))
+    }))
 }
 
 async fn describe(

@@ -40,6 +40,7 @@ use self::prepare::{Asking, Prepared};
 use crate::driver::http2;
 use crate::driver::intercept::Interceptor;
 use crate::driver::steps::{Execute, Lives, Session, Stage};
+use crate::driver::transport::probe::Rounds;
 use crate::driver::transport::tls::Alpn;
 use crate::outcome::{Failure, Outcome};
 use crate::scenario::{HttpPlan, ScenarioPlan};
@@ -179,7 +180,7 @@ impl Workload for HttpWorkload {
     async fn prepare(&self) -> Result<(), PrepareError> {
         match &self.pool.shared {
             None => self.pool.probe().await?,
-            Some(shared) => shared.open().await?,
+            Some(shared) => shared.open(Rounds::begin()).await?,
         }
         let life = &self.pool.prepared.life;
         if life.has_setup() {

@@ -23,6 +23,7 @@ use crate::driver::http2::{
     Error, MOST_RESENDS, Place, RELEASE_AFTER_BYTES, RecvStream, SendStream, StreamPermit,
 };
 use crate::driver::transport::net::Endpoint;
+use crate::driver::transport::probe::Rounds;
 use crate::outcome::Failure;
 use crate::workload::{Iteration, Receipt};
 
@@ -54,7 +55,7 @@ pub(super) async fn answered(
         // What is redirected to another server has a connection there for this one request.
         if let (Some(endpoint), None) = (elsewhere, &other) {
             let there = pool.shared_elsewhere(endpoint, own.target, wanted);
-            let opened = there.open().await;
+            let opened = there.open(Rounds::one()).await;
             opened.map_err(|error| Trouble::connect(error.message))?;
             iteration.asks_again();
             other = Some(there);

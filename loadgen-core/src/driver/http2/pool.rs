@@ -217,10 +217,10 @@ impl Pool {
         }
     }
 
-    /// Opens all connections, [`OPENED_AT_ONCE`] at a time. A name is resolved once for all of its
-    /// connections. Those that fail are tried again behind the scenes; that all
+    /// Opens all connections, [`OPENED_AT_ONCE`] at a time; where all of them fail, in as many rounds. A name is
+    /// resolved once for all of its connections. Those that fail are tried again behind the scenes; that all
     /// of them fail is an error, and that a list of addresses is not known.
-    pub(crate) async fn open(&self) -> Result<(), PrepareError> {
+    pub(crate) async fn open(&self, mut rounds: Rounds) -> Result<(), PrepareError> {
         let shared = &self.shared;
         let known = shared.know_lists().await;
         known.map_err(|error| PrepareError::new(error.to_string()))?;
@@ -232,7 +232,6 @@ impl Pool {
                 .or_insert_with(|| opener.resolve(peer).boxed_local().shared());
         }
         let mut failed = Vec::new();
-        let mut rounds = Rounds::begin();
         loop {
             // An attempt's clock starts with its first poll, which is when there is room for it.
             let attempts = all.iter().enumerate().map(|(at, (peer, nth, opener))| {
@@ -253,7 +252,8 @@ impl Pool {
                     Err(error) => failed.push((at, error)),
                 }
             }
-            if failed.len() < all.len() || !rounds.next().await {
+            let errors = failed.iter().map(|(_, error)| error);
+            if failed.len() < all.len() || !rounds.next(errors).await {
                 break;
             }
         }

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use crate::driver::transport::connect_error;
+use crate::driver::transport::probe::Passing;
 use crate::driver::transport::tls;
 
 /// A connection that could not be opened.
@@ -28,6 +29,16 @@ pub(crate) enum Problem {
     GoodBye,
     #[error("HTTP/2 could not be set up: {0}")]
     Setup(String),
+}
+
+impl Passing for Problem {
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Transport(problem) => problem.may_pass(),
+            Self::ClosedAtOnce | Self::GoodBye | Self::Setup(_) => true,
+            Self::Http1 | Self::NotHttp2(_) => false,
+        }
+    }
 }
 
 /// How far opening a connection had come.

@@ -11,7 +11,7 @@ use super::frames::{DATA, Frame, PREFACE_LEN, RST_STREAM, Scanner};
 use crate::clock::Nanos;
 use crate::driver::transport::inspected::Inspect;
 use crate::driver::transport::traffic::Traffic;
-use crate::numbered::Numbered;
+use crate::number_map::NumberMap;
 use crate::workload::Receipt;
 
 /// What is known of the streams that somebody watches.
@@ -20,7 +20,7 @@ pub(crate) struct Tap {
     traffic: Rc<Traffic>,
     outward: RefCell<Scanner>,
     inward: RefCell<Scanner>,
-    streams: RefCell<Numbered<u32, Times>>,
+    streams: RefCell<NumberMap<u32, Times>>,
     /// How often the connection was given a turn.
     turns: Cell<u64>,
     /// How many frames of answers came, ever.

@@ -3,6 +3,7 @@
 //! Owns the wording of what goes wrong below a protocol; a driver puts its own problems beside it.
 //! Opens nothing itself.
 
+use super::probe::Passing;
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -124,6 +125,19 @@ pub(crate) enum Problem {
     Tls(String),
     #[error("`{0}` is not a name that a certificate can carry; set `tls.server_name`")]
     BadServerName(String),
+}
+
+impl Passing for Problem {
+    fn may_pass(&self) -> bool {
+        matches!(
+            self,
+            Self::Refused
+                | Self::NobodyListens
+                | Self::Io(_)
+                | Self::TimedOut { .. }
+                | Self::Tls(_)
+        )
+    }
 }
 
 /// How far opening a connection had come, below the protocol.

@@ -15,8 +15,14 @@ use crate::workload::PrepareError;
 const ROUNDS: u32 = 4;
 /// What lies between two rounds.
 const PAUSE: Duration = Duration::from_millis(50);
-/// How long after the first round began another may: who is silent is not waited for several times.
+/// How long after the first round began another may begin: who is silent is not waited for several times.
 const WITHIN: Duration = Duration::from_secs(1);
+
+/// What may keep a connection from opening.
+pub(crate) trait Passing {
+    /// Whether it may be otherwise in a moment. What is so by agreement, such as a certificate, is not.
+    fn may_pass(&self) -> bool;
+}
 
 /// The rounds in which targets are tried.
 #[derive(Debug)]
@@ -34,9 +40,23 @@ impl Rounds {
         }
     }
 
-    /// Waits for the next one; false: there is none.
-    pub(crate) async fn next(&mut self) -> bool {
-        if self.left == 0 || self.begun.elapsed() + PAUSE > WITHIN {
+    /// There is one, which begins now.
+    pub(crate) fn one() -> Self {
+        Self {
+            left: 0,
+            ..Self::begin()
+        }
+    }
+
+    /// Waits for the next one; false: there is none, as when nothing in the one before may pass.
+    pub(crate) async fn next<'a, P: Passing + 'a>(
+        &mut self,
+        mut failed: impl Iterator<Item = &'a ConnectError<P>>,
+    ) -> bool {
+        if self.left == 0
+            || !failed.any(|it| it.problem.may_pass())
+            || self.begun.elapsed() + PAUSE > WITHIN
+        {
             return false;
         }
         self.left -= 1;
@@ -49,7 +69,7 @@ impl Rounds {
 ///
 /// # Errors
 /// Why it could not be opened at the own target the first time, and which others were tried.
-pub(crate) async fn first_to_take<C, P: Display>(
+pub(crate) async fn first_to_take<C, P: Display + Passing>(
     own: usize,
     targets: usize,
     mut open: impl AsyncFnMut(usize) -> Result<C, ConnectError<P>>,
@@ -57,13 +77,14 @@ pub(crate) async fn first_to_take<C, P: Display>(
     let mut errors = Vec::new();
     let mut rounds = Rounds::begin();
     loop {
+        let before = errors.len();
         for target in (own..targets).chain(0..own) {
             match open(target).await {
                 Ok(opened) => return Ok((target, opened)),
                 Err(error) => errors.push(error),
             }
         }
-        if !rounds.next().await {
+        if !rounds.next(errors[before..].iter()).await {
             let (first, others) = errors.split_first().expect("one target at least");
             return Err(PrepareError::new(first.and_others(others.iter())));
         }
@@ -76,10 +97,12 @@ mod tests {
 
     use super::*;
 
-    fn refused(target: usize) -> ConnectError<&'static str> {
+    use crate::driver::transport::connect_error::Problem;
+
+    fn refused(target: usize) -> ConnectError<Problem> {
         ConnectError {
             target: format!("t{target}"),
-            problem: "refused",
+            problem: Problem::Io("reset".to_owned()),
         }
     }
 
@@ -93,7 +116,7 @@ mod tests {
         let error = error.await.expect_err("nobody is there");
         assert_eq!(
             error.message,
-            "could not connect to t1: refused (nor to t0, t2)"
+            "could not connect to t1: reset (nor to t0, t2)"
         );
         assert_eq!(tried.into_inner(), [1, 2, 0].repeat(ROUNDS as usize));
     }
@@ -121,5 +144,18 @@ mod tests {
         });
         error.await.expect_err("nobody is there");
         assert_eq!(tried.into_inner(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_pass_is_met_once() {
+        let tried = RefCell::new(0);
+        let error = first_to_take(0, 2, async |target| {
+            *tried.borrow_mut() += 1;
+            let target = format!("t{target}");
+            let problem = Problem::Untrusted;
+            Err::<(), _>(ConnectError { target, problem })
+        });
+        error.await.expect_err("nobody is trusted");
+        assert_eq!(tried.into_inner(), 2);
     }
 }

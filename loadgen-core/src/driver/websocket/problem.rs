@@ -8,6 +8,7 @@ use http::HeaderValue;
 
 use crate::driver::transport::connect_error;
 use crate::driver::transport::excerpt;
+use crate::driver::transport::probe::Passing;
 use crate::outcome::Failure;
 use crate::secrets;
 
@@ -44,6 +45,21 @@ impl Problem {
             Self::Upgrade(UpgradeProblem::Status { by, .. }) => by.as_ref(),
             Self::Redirected { problem, .. } => problem.by(),
             _ => None,
+        }
+    }
+}
+
+impl Passing for Problem {
+    fn may_pass(&self) -> bool {
+        match self {
+            Self::Transport(problem) => problem.may_pass(),
+            Self::Upgrade(UpgradeProblem::Status { status, .. }) => *status >= 500,
+            Self::Upgrade(problem) => matches!(
+                problem,
+                UpgradeProblem::Closed | UpgradeProblem::ClosedInPlainText
+            ),
+            Self::Redirected { problem, .. } => problem.may_pass(),
+            Self::Greeting { .. } => true,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use crate::numbered::Numbered;
+use crate::number_map::NumberMap;
 use crate::record::Decisions;
 use crate::record::counts::MOSTLY_ONE;
 use crate::workload::{AddressIndex, BackendIndex, ConnectionId};
@@ -15,7 +15,7 @@ const RECENT: u32 = 1_024;
 /// Which servers have answered on which connections.
 #[derive(Debug, Default)]
 pub(super) struct Named {
-    seats: Numbered<ConnectionId, Seat>,
+    seats: NumberMap<ConnectionId, Seat>,
     /// The oldest first.
     order: VecDeque<ConnectionId>,
     /// The latest connection of those that are no longer remembered.

@@ -77,6 +77,11 @@ impl Blocks {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn decoder(&mut self) -> &mut Decoder {
+        &mut self.decoder
+    }
+
     /// What a whole block says.
     #[inline]
     pub(super) fn read(&mut self, bytes: &[u8]) -> Result<Rc<Block>, Fault> {

@@ -150,6 +150,7 @@ impl Spare {
     }
 }
 
+/// Half of them are used at the most: enough for one stream.
 const FEWEST_PLACES: usize = 2;
 
 /// A connection's streams.

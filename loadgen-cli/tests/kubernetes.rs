@@ -100,7 +100,15 @@ fn all_files_of_a_scenario_go_along() {
     );
     let said = printed(
         &fields,
-        &["--", "--rate", "50/s", "--set", "defaults.tags.of=$(HOME)"],
+        &[
+            "--",
+            "--rate",
+            "50/s",
+            "--set",
+            "defaults.tags.of=$(HOME)",
+            "--set",
+            "defaults.tags.and=b$$c $$(NAME)",
+        ],
     );
     assert_eq!(said.code, Some(0), "{said:?}");
     let items: Vec<&str> = said
@@ -121,6 +129,7 @@ fn all_files_of_a_scenario_go_along() {
         "            - /scenario/load/Shop find.yaml",
         "            - \"--rate\"",
         "            - defaults.tags.of=$$(HOME)",
+        "            - defaults.tags.and=b$$$$c $$$$(NAME)",
         "  load_Shop_find.yaml: |",
         "    id",
         "      value: \"3\"",
@@ -130,6 +139,50 @@ fn all_files_of_a_scenario_go_along() {
             .lines()
             .any(|it| it.trim_start() == line.trim_start());
         assert!(found, "{line:?} in {}", said.stdout);
+    }
+}
+
+#[test]
+fn a_scenario_named_by_its_whole_path_leaves_others_that_are_so_to_the_image() {
+    let folder = stage("");
+    let ca = folder.path().join("load/ca.pem");
+    let scenario = format!(
+        "scenarios:\n  - name: find\n    {TARGET}\n    data: {{ row: {{ file: ../data/users.csv }} }}\n    \
+         tls: {{ ca_file: {} }}\n    load: {{ open: {{ rate: 20/s, duration: 1s }} }}\n    \
+         steps: [{{ grpc: {{ method: shop.v1.Shop/Find }} }}]\n",
+        ca.display()
+    );
+    let file = folder.path().join("load/Shop find.yaml");
+    fs::write(&file, scenario).expect("it is written");
+    fs::write(&ca, "not for the cluster").expect("it is written");
+    let said = say(&[
+        "kubernetes",
+        file.to_str().expect("a path"),
+        "--shards",
+        "2",
+        "--namespace",
+        "load",
+        "--results",
+        "shared.by-all",
+    ]);
+    assert_eq!(said.code, Some(0), "{said:?}");
+    let items: Vec<&str> = said
+        .stdout
+        .lines()
+        .filter_map(|it| it.strip_prefix("                path: "))
+        .collect();
+    assert_eq!(items, ["data/users.csv", "load/Shop find.yaml"]);
+    for line in [
+        "#   kubectl patch job shop-find-merge --namespace load --patch '{\"spec\": {\"suspend\": false}}'",
+        "            claimName: shared.by-all",
+        "              subPath: shop-find/shards",
+        "            - json=/results/whole.json",
+    ] {
+        assert!(
+            said.stdout.lines().any(|it| it == line),
+            "{line:?} in {}",
+            said.stdout
+        );
     }
 }
 
@@ -175,6 +228,10 @@ fn a_token_is_a_new_one_each_time() {
 #[test_case(TARGET, &["--", "other.yaml"] => "error: behind `--` stands what `loadgen run` does not take: unexpected argument 'other.yaml' found"; "another file")]
 #[test_case(TARGET, &["--", "--shard", "1/2"] => "error: `--shard` behind `--`: each pod is told its own part; `--shards N` before `--` says how many there are"; "a shard")]
 #[test_case(TARGET, &["--", "--coordinator=h:1"] => "error: `--coordinator` behind `--`: the pods meet at the first of them"; "where to meet")]
+#[test_case(TARGET, &["--", "--run-id", "7"] => "error: `--run-id` behind `--`: a run is called as its Job is, by an identifier that no other has"; "a run's name")]
+#[test_case(TARGET, &["--", "--merged-out=json=x.json"] => "error: `--merged-out` behind `--`: the merging Job writes the result of the whole, whoever is lost"; "a file of the whole")]
+#[test_case(TARGET, &["--", "--ui"] => "error: `--ui` behind `--`: nobody reaches a pod but other shards; have it send its figures, by `--otlp`, `--statsd` or `--graphite`"; "a page of a pod")]
+#[test_case(TARGET, &["--", "--prometheus=0.0.0.0:9464"] => "error: `--prometheus` behind `--`: nobody reaches a pod but other shards; have it send its figures, by `--otlp`, `--statsd` or `--graphite`"; "figures of a pod")]
 #[test_case(TARGET, &["--", "-o", "json=x.json"] => "error: `--out` behind `--`: results go to the volume of the run"; "a file of results")]
 #[test_case(TARGET, &["--", "--tls-ca", "ca.pem"] => "error: `--tls-ca` behind `--`: a file of this machine is not in a pod; name it in the scenario (`tls.ca_file`), or with its whole path in the image or /secrets"; "a file of this machine")]
 #[test_case(TARGET, &["--", "-s", "nothing"] => matches s if s.contains("nothing"); "no such scenario")]
@@ -192,6 +249,8 @@ fn is_refused(fields: &str, flags: &[&str]) -> String {
 #[test_case(&["--shards", "0", "-", "--"] => "invalid value '0' for '--shards <N>': expected a whole number from 1 to 1000"; "no shards")]
 #[test_case(&["--shards", "1001"] => "invalid value '1001' for '--shards <N>': expected a whole number from 1 to 1000"; "too many shards")]
 #[test_case(&["--shards", "2"] => "nothing says what to run: name a scenario file, or behind `--` a shipped scenario, like `--scenario hello_high`"; "nothing")]
+#[test_case(&["--shards", "2", "--", "none.yaml", "-s", "hello_high", "--target", "h:1"] => "the scenario file stands before `--`: `loadgen kubernetes none.yaml --shards N -- FLAG...`"; "a file behind the dashes")]
+#[test_case(&["--shards", "2", "--secret", "a..b"] => "invalid value 'a..b' for '--secret <NAME>': expected 1 to 253 small letters, digits, `-` and `.`, a letter or digit at both ends of each part"; "a secret's name")]
 #[test_case(&["-", "--shards", "2"] => "a pod has no standard input: name the scenario file"; "standard input")]
 #[test_case(&["a.yaml"] => "the following required arguments were not provided:"; "how many is not said")]
 #[test_case(&["a.yaml", "--shards", "2"] => "failed to read scenarios from a.yaml: No such file or directory (os error 2)"; "no such file")]

@@ -4,13 +4,13 @@ each pod's command run as it stands there. No cluster has run them."""
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import unittest
 
 import jsonschema
 import kubernetes_validate
-import trustme
 import yaml
 from engines import DOCS
 from harness import LOADGEN, PATIENCE, Foreign, Serve, free_port
@@ -112,13 +112,19 @@ class Manifests(unittest.TestCase):
     def test_the_folder(self):
         documents = kustomized(FOLDER)
         self.check(documents)
-        self.check(yaml.safe_load_all((FOLDER / "secrets.example.yaml").read_text(encoding="utf-8")))
+        for name in ("secrets.example.yaml", "results.yaml"):
+            self.check(yaml.safe_load_all((FOLDER / name).read_text(encoding="utf-8")))
         found = by_name(documents)
         self.assertEqual(
             {it["metadata"].get("namespace") for it in documents if it["kind"] != "Namespace"}, {"loadgen"}
         )
         pods = [it["spec"]["template"]["spec"] for it in documents if it["kind"] in ("Deployment", "Job")]
         self.assertEqual(len(pods), 5)
+        # Agents that come before their servers would be lost.
+        self.assertTrue(found["Job", "agents"]["spec"]["suspend"])
+        files = yaml.safe_load((FOLDER / "results.yaml").read_text(encoding="utf-8"))["spec"]
+        self.assertIn(files["volumes"], [it.get("volumes") for it in pods])
+        pods.append(files)
         claims, asked = found["ResourceQuota", "all"]["spec"]["hard"], 0
         for pod in pods:
             self.hardened(pod)
@@ -142,6 +148,61 @@ class Manifests(unittest.TestCase):
                 if it["kind"] in ("Deployment", "Job")
             ]
             self.assertTrue(any(chosen <= it for it in labels), name)
+
+    def test_who_speaks_to_whom(self):
+        documents = kustomized(FOLDER)
+        labels = {
+            it["metadata"]["name"]: it["spec"]["template"]["metadata"]["labels"]
+            for it in documents
+            if it["kind"] in ("Deployment", "Job")
+        }
+        policies = [it["spec"] for it in documents if it["kind"] == "NetworkPolicy"]
+
+        def chosen(selector, found):
+            return selector.get("matchLabels", {}).items() <= found.items()
+
+        def is_let(pod, other, port, way, peer):
+            rules = [it for it in policies if chosen(it["podSelector"], labels[pod]) and way in it["policyTypes"]]
+            # Where no policy is of a pod, everything may pass.
+            return not rules or any(
+                any(chosen(at.get("podSelector", {"matchLabels": {"none": ""}}), labels[other]) for at in edge[peer])
+                and {"protocol": "TCP", "port": port} in edge["ports"]
+                for it in rules
+                for edge in it.get(way.lower(), [])
+            )
+
+        def passes(pod, other, port):
+            return is_let(pod, other, port, "Egress", "to") and is_let(other, pod, port, "Ingress", "from")
+
+        edges = {("agents", "proxy", 8443), ("agents", "agents", 8090)}
+        edges |= {("proxy", f"server-{it}", 50051) for it in ("v1", "v2")}
+        found = {
+            (pod, other, port)
+            for pod in labels
+            for other in labels
+            for port in (8090, 8443, 50051)
+            if passes(pod, other, port)
+        }
+        self.assertEqual(found, edges)
+        # Each listens at the port that is let through.
+        ports = {
+            it["metadata"]["name"]: it["spec"]["template"]["spec"]["containers"][0].get("ports", [])
+            for it in documents
+            if it["kind"] in ("Deployment", "Job")
+        }
+        for _, other, port in edges:
+            self.assertEqual([it["containerPort"] for it in ports[other]], [port])
+        # And all of them may ask for names.
+        names = [
+            edge
+            for it in policies
+            if it["podSelector"] == {} and "Egress" in it["policyTypes"]
+            for edge in it.get("egress", [])
+        ]
+        (edge,) = names
+        self.assertEqual(edge["ports"], [{"protocol": it, "port": 53} for it in ("UDP", "TCP")])
+        (to,) = edge["to"]
+        self.assertEqual(to["podSelector"], {"matchLabels": {"k8s-app": "kube-dns"}})
 
     def hardened(self, pod):
         """As the namespace's own rule, `restricted`, would have it, and with limits."""
@@ -187,25 +248,72 @@ class Manifests(unittest.TestCase):
         self.assertIn("agents-shards-0-0.agents:8090", words)
 
 
+class Verdict(unittest.TestCase):
+    """The script that waits for a run, beside a kubectl that knows what a cluster would say."""
+
+    # Shards are at work until they have been asked for twice; the merging Job until it is let go.
+    KUBECTL = """#!/usr/bin/env bash
+echo "$*" >> "$FOLDER/asked"
+case "$*" in
+*"get jobs"*component=shard*) [[ $(grep -c 'get jobs.*component=shard' "$FOLDER/asked") -lt 2 ]] || echo "$SHARDS" ;;
+*"patch job agents-merge"*) touch "$FOLDER/merging" ;;
+*"get jobs"*component=merge*) [[ -e $FOLDER/merging ]] && echo 'Suspended Complete' || echo Suspended ;;
+*"logs job/agents-merge"*) echo 'all 4 merged' ;;
+*"get pods"*) echo "$CODE" ;;
+*) exit 1 ;;
+esac
+"""
+
+    def ended(self, shards, code, wait="60"):
+        folder = self.enterContext(Folder())
+        kubectl = pathlib.Path(folder.write("kubectl", self.KUBECTL.encode()))
+        kubectl.chmod(0o755)
+        told = {"KUBECTL": str(kubectl), "FOLDER": str(folder.path), "SHARDS": shards, "CODE": code, "WAIT": wait}
+        done = subprocess.run(
+            [FOLDER / "verdict.sh", "agents", "--namespace", "load"],
+            env={**os.environ, **told},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=PATIENCE,
+        )
+        asked = (folder.path / "asked").read_text(encoding="utf-8").splitlines()
+        self.assertTrue(all(it.endswith("--namespace load") for it in asked), asked)
+        return done
+
+    def test_it_ends_as_the_whole(self):
+        for shards, code in (("Complete", 0), ("FailureTarget Failed", 99), ("Failed", 100)):
+            with self.subTest(code=code):
+                done = self.ended(shards, str(code))
+                self.assertEqual((done.returncode, done.stdout), (code, "all 4 merged\n"), done.stderr)
+
+    def test_there_is_no_verdict(self):
+        done = self.ended("Complete", "")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("left no exit code", done.stderr)
+        done = self.ended("FailureTarget", "0", wait="1")
+        self.assertEqual((done.returncode, done.stdout), (1, ""))
+        self.assertIn("did not end in time", done.stderr)
+
+
 class Routing(unittest.TestCase):
     """Envoy with the folder's configuration, and the pods' own commands: each version reaches its servers."""
 
     def test_agents_of_four_versions(self):
         documents = by_name(kustomized(FOLDER))
-        folder, authority = self.enterContext(Folder()), trustme.CA()
-        certificate = authority.issue_cert("proxy")
-        ca = folder.write("ca.crt", authority.cert_pem.bytes())
+        folder = self.enterContext(Folder())
+        self.certificates(folder)
+        ca = folder.path / "ca.crt"
         servers = {
             version: [
                 self.enterContext(Serve("--id", f"server-{version}-{it}", "--version", version)) for it in ("a", "b")
             ]
             for version in ("v1", "v2")
         }
-        envoy, port = self.envoy(documents, servers, certificate)
+        envoy, port = self.envoy(documents, servers, folder)
         with envoy:
             told = self.told(documents, "agents")
-            results = folder.path / "results"
-            results.mkdir()
+            claim = folder.path / "claim"
+            results = self.results(documents, "agents", claim)
             shards = [
                 subprocess.Popen(
                     [
@@ -223,10 +331,15 @@ class Routing(unittest.TestCase):
             for shard in shards:
                 said, _ = shard.communicate(timeout=PATIENCE)
                 self.assertEqual(shard.returncode, 0, said)
+        results = self.results(documents, "agents-merge", claim)
         merge = [it.replace("/results", str(results)) for it in self.told(documents, "agents-merge")]
         done = subprocess.run([LOADGEN, *merge, "--json"], capture_output=True, encoding="utf-8", timeout=PATIENCE)
         self.assertIn(done.returncode, (0, 100), done.stderr)
-        self.assertTrue((results / "report.html").exists() and (results / "junit.xml").exists())
+        for name in ("whole.json", "report.html", "junit.xml"):
+            self.assertTrue((results / name).exists(), name)
+        # Once more, beside what came of it.
+        again = subprocess.run([LOADGEN, *merge, "--quiet"], capture_output=True, encoding="utf-8", timeout=PATIENCE)
+        self.assertEqual(again.returncode, done.returncode, again.stderr)
         found = {it["name"].removeprefix("agents-"): it for it in json.loads(done.stdout)["scenarios"]}
         self.assertEqual(set(found), {"v1.1", "v1.2", "v2.1", "v2.2"})
         for version, scenario in found.items():
@@ -237,7 +350,25 @@ class Routing(unittest.TestCase):
             answered = {it["id"] for it in scenario["backends"] if it["requests"]}
             self.assertEqual(answered, {f"server-{version[:2]}-{it}" for it in "ab"})
 
-    def envoy(self, documents, servers, certificate):
+    @staticmethod
+    def certificates(folder):
+        """Those that the folder's example has commands for, made by these."""
+        text = (FOLDER / "secrets.example.yaml").read_text(encoding="utf-8")
+        comment = "\n".join(re.findall("^#   (.*)$", text, re.MULTILINE)).replace("\\\n", " ")
+        commands = "\n".join(it for it in comment.splitlines() if it.startswith("openssl "))
+        made = ["bash", "-e", "-c", commands]
+        subprocess.run(made, cwd=folder.path, check=True, capture_output=True, timeout=PATIENCE)
+
+    @staticmethod
+    def results(documents, job, claim):
+        """The folder of a claim that a Job's pods have, made as a node makes it."""
+        (container,) = documents["Job", job]["spec"]["template"]["spec"]["containers"]
+        (mount,) = [it for it in container["volumeMounts"] if it["name"] == "results"]
+        folder = claim / mount["subPath"]
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def envoy(self, documents, servers, folder):
         """The proxy's configuration with the servers' addresses in the place of names, and a port of its own."""
         (config,) = [it for (kind, name), it in documents.items() if kind == "ConfigMap" and name.startswith("envoy")]
         config = yaml.safe_load(config["data"]["envoy.yaml"])
@@ -256,8 +387,7 @@ class Routing(unittest.TestCase):
                 {"endpoint": {"address": {"socket_address": {"address": host, "port_value": int(at)}}}}
                 for host, at in addresses
             ]
-        chain = b"".join(it.bytes() for it in certificate.cert_chain_pems).decode()
-        files = {"tls.crt": chain, "tls.key": certificate.private_key_pem.bytes().decode()}
+        files = {it: (folder.path / it).read_text(encoding="utf-8") for it in ("tls.crt", "tls.key")}
         text = json.dumps(config).replace("/etc/envoy/tls", "FOLDER")
         return Foreign("envoy", text, port, files), port
 
@@ -272,7 +402,8 @@ class Routing(unittest.TestCase):
         # There is no name for the first of them here: each begins by itself.
         at = words.index("--coordinator")
         self.assertEqual(words[at + 1], "agents-0.agents:8090")
-        del words[at : at + 2]
+        self.assertEqual(words[at + 2], "--wait-for-shards")
+        del words[at : at + 4]
         config = documents["ConfigMap", "agents-scenario"]
         (volume,) = [
             it

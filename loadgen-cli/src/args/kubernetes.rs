@@ -8,8 +8,10 @@ use super::values::count;
 const MOST_SHARDS: u64 = 1_000;
 /// The longest name of a run: what is made of it is at most as long as names of hosts are.
 pub(crate) const LONGEST_NAME: usize = 40;
-/// The longest name of anything that is there already.
+/// The longest name of a namespace.
 const LONGEST_LABEL: usize = 63;
+/// The longest name of anything else that is there already.
+const LONGEST_OBJECT: usize = 253;
 
 /// Flags of `loadgen kubernetes`.
 #[derive(Debug, Clone, clap::Args)]
@@ -43,10 +45,10 @@ pub(crate) struct KubernetesArgs {
     #[arg(long, value_name = "QUANTITY", value_parser = bytes, default_value = "1Gi", allow_negative_numbers = true)]
     pub(crate) memory: String,
     /// Secret that is there: its keys are variables of the environment, and files in /secrets. It has LOADGEN_COORDINATOR_TOKEN [default: one with a new token is printed]
-    #[arg(long, value_name = "NAME", value_parser = label)]
+    #[arg(long, value_name = "NAME", value_parser = object_name)]
     pub(crate) secret: Option<String>,
-    /// Claim of a volume for results that is there, and that all shards may write to [default: one is printed]
-    #[arg(long, value_name = "NAME", value_parser = label)]
+    /// Claim of a volume for results that is there, and that all shards may write to; they get a folder with the run's name [default: one is printed]
+    #[arg(long, value_name = "NAME", value_parser = object_name)]
     pub(crate) results: Option<String>,
     /// Print a JobSet (jobset.sigs.k8s.io) in place of the shards' Job and its Service
     #[arg(long)]
@@ -68,6 +70,16 @@ fn is_label(text: &str) -> bool {
     text.starts_with(is_part)
         && text.ends_with(is_part)
         && text.chars().all(|c| is_part(c) || c == '-')
+}
+
+/// A name of a Secret or a claim.
+fn object_name(text: &str) -> Result<String, String> {
+    match text.split('.').all(is_label) && text.len() <= LONGEST_OBJECT {
+        true => Ok(text.to_owned()),
+        false => Err(format!(
+            "expected 1 to {LONGEST_OBJECT} small letters, digits, `-` and `.`, a letter or digit at both ends of each part"
+        )),
+    }
 }
 
 /// A name as Kubernetes has them.

@@ -26,6 +26,12 @@ pub(crate) enum KubernetesError {
         "nothing says what to run: name a scenario file, or behind `--` a shipped scenario, like `--scenario hello_high`"
     )]
     NoScenario,
+    /// A file that the pods would be told of, and do not have.
+    #[error("the scenario file stands before `--`: `loadgen kubernetes {} --shards N -- FLAG...`", file.display())]
+    FileBehind {
+        /// Which.
+        file: PathBuf,
+    },
     /// Standard input.
     #[error("a pod has no standard input: name the scenario file")]
     StandardInput,

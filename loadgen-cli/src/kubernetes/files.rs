@@ -1,8 +1,8 @@
 //! The files that a scenario is made of, and where a pod has them.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::{Component, Path, PathBuf, absolute};
+use std::{env, fs};
 
 use loadgen_core::scenario::FileRole;
 
@@ -36,8 +36,8 @@ pub(super) struct Text {
 }
 
 impl Files {
-    /// Finds and reads them all. Those that a scenario names with their whole paths are taken to be in the image,
-    /// unless they lie beside a scenario that is named so itself.
+    /// Finds and reads them all. Those that a scenario names with their whole paths are taken to be in the image; for
+    /// that the scenario itself is not named so.
     ///
     /// # Errors
     /// For a file that cannot be read, is no text, holds a secret, or is too much.
@@ -45,13 +45,10 @@ impl Files {
         let Some(scenario) = scenario else {
             return Ok(Self::default());
         };
-        let folder = scenario.parent().unwrap_or(Path::new(""));
-        let is_taken =
-            |path: &Path| path.is_relative() || (folder.is_absolute() && path.starts_with(folder));
         let mut found = BTreeSet::from([scenario.to_owned()]);
         found.extend(run.included.iter().cloned());
         let named = run.scenarios.iter().flat_map(|it| it.files());
-        let named: BTreeSet<_> = named.filter(|it| is_taken(&it.path)).collect();
+        let named: BTreeSet<_> = named.filter(|it| it.path.is_relative()).collect();
         let (folders, described): (Vec<PathBuf>, Vec<PathBuf>) = named
             .iter()
             .filter(|it| it.role == FileRole::Description)
@@ -136,6 +133,21 @@ impl Files {
             .filter(|it| is_free(it) && it.len() <= 200 && !it.starts_with(".."))
             .unwrap_or(numbered)
     }
+}
+
+/// A file's path from the folder that this is called in, by which what it names stays as it is named: whole, or not.
+pub(super) fn from_here(file: &Path) -> PathBuf {
+    let here = match env::current_dir() {
+        Ok(here) if file.is_absolute() => here,
+        _ => return file.to_owned(),
+    };
+    let common = here
+        .components()
+        .zip(file.components())
+        .take_while(|(here, file)| here == file)
+        .count();
+    let up = here.components().skip(common).map(|_| Component::ParentDir);
+    up.chain(file.components().skip(common)).collect()
 }
 
 fn unread(path: &Path, source: std::io::Error) -> KubernetesError {

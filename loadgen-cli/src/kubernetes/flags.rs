@@ -29,14 +29,17 @@ pub(super) struct Run {
 ///
 /// # Errors
 /// Whatever `run` would refuse, and what no pod could do.
-pub(super) fn settle(args: &KubernetesArgs) -> Result<Run, Error> {
-    let file = args.suite_file();
+pub(super) fn settle(args: &KubernetesArgs, file: Option<&Path>) -> Result<Run, Error> {
     if file == Some(Path::new("-")) {
         return Err(KubernetesError::StandardInput.into());
     }
     refuse_told(&args.run)?;
-    let command = parse(args)?;
+    let command = parse(args, file)?;
     refuse_ours(&command)?;
+    if let Some(behind) = command.what.suite_file().filter(|_| file.is_none()) {
+        let file = behind.to_owned();
+        return Err(KubernetesError::FileBehind { file }.into());
+    }
     if file.is_none() && command.what.scenarios.is_empty() {
         return Err(KubernetesError::NoScenario.into());
     }
@@ -77,11 +80,11 @@ fn to_itself(scenario: &ScenarioPlan) -> Option<String> {
 }
 
 /// The command of one shard, as it would be called here.
-fn parse(args: &KubernetesArgs) -> Result<RunCommand, KubernetesError> {
+fn parse(args: &KubernetesArgs, file: Option<&Path>) -> Result<RunCommand, KubernetesError> {
     // The last one has nothing to do where any has not.
     let last = format!("{}/{}", args.shards - 1, args.shards);
     let of_shard = ["--shard".to_owned(), last];
-    let file = args.suite_file().map(|it| it.as_os_str().to_owned());
+    let file = file.map(|it| it.as_os_str().to_owned());
     let words = ["loadgen".into(), "run".into()]
         .into_iter()
         .chain(file)
@@ -102,12 +105,20 @@ fn parse(args: &KubernetesArgs) -> Result<RunCommand, KubernetesError> {
 
 /// What each pod is told by the manifests, and can be told once only.
 fn refuse_told(flags: &[String]) -> Result<(), KubernetesError> {
-    const TOLD: [(&str, &str); 2] = [
+    const TOLD: [(&str, &str); 4] = [
         (
             "--shard",
             "each pod is told its own part; `--shards N` before `--` says how many there are",
         ),
         ("--coordinator", "the pods meet at the first of them"),
+        (
+            "--run-id",
+            "a run is called as its Job is, by an identifier that no other has",
+        ),
+        (
+            "--merged-out",
+            "the merging Job writes the result of the whole, whoever is lost",
+        ),
     ];
     let is_given = |flag: &str| {
         let is = |it: &String| it.split('=').next() == Some(flag);
@@ -123,6 +134,7 @@ fn refuse_told(flags: &[String]) -> Result<(), KubernetesError> {
 fn refuse_ours(command: &RunCommand) -> Result<(), KubernetesError> {
     const RESULTS: &str = "results go to the volume of the run";
     const HERE: &str = "a file of this machine is not in a pod; leave it out";
+    const UNREACHED: &str = "nobody reaches a pod but other shards; have it send its figures, by `--otlp`, `--statsd` or `--graphite`";
     let RunCommand { run, repeat, .. } = command;
     let is_here = |path: &Path| !path.is_absolute();
     let ours = [
@@ -134,6 +146,8 @@ fn refuse_ours(command: &RunCommand) -> Result<(), KubernetesError> {
             "each repeated run is a run of its own: apply the manifests again under another `--name`",
         ),
         ("--baseline", !run.baseline.is_empty(), HERE),
+        ("--ui", run.ui.is_some(), UNREACHED),
+        ("--prometheus", run.prometheus.is_some(), UNREACHED),
         (
             "--tls-ca",
             run.tls_ca.as_deref().is_some_and(is_here),

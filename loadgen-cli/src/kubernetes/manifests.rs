@@ -7,19 +7,19 @@ use serde_json::{Value, json};
 use super::KubernetesError;
 use super::files::Files;
 use super::flags::Run;
-use super::pod::{Pod, RESULTS};
+use super::pod::{Pod, RESULTS, Shard};
 use crate::args::KubernetesArgs;
 
 /// Where shards meet.
 const PORT: u16 = 8090;
 /// The variable with the secret that shards show one another.
 const TOKEN: &str = "LOADGEN_COORDINATOR_TOKEN";
-/// What an Indexed Job says of each of its pods.
-const INDEX: &str = "metadata.annotations['batch.kubernetes.io/job-completion-index']";
 /// What is another one with each Job.
 const JOB: &str = "metadata.labels['batch.kubernetes.io/controller-uid']";
-/// The one part of a JobSet.
+/// The one part of a JobSet, and the folder that its pods write to.
 const SHARDS: &str = "shards";
+/// How long pods wait for one another: they may have to wait for nodes, and to fetch the image.
+const WAITING: &str = "10m";
 /// How long a pod may take to write its results, beside what it has to wait for, in seconds.
 const WRITING_S: u64 = 30;
 
@@ -34,6 +34,11 @@ pub(super) struct Manifests<'a> {
 }
 
 impl<'a> Manifests<'a> {
+    /// What the pods are that make the load.
+    const SHARD: &'static str = "shard";
+    /// What the pod is that makes their results into one.
+    const MERGE: &'static str = "merge";
+
     /// Gives them their name, and a token.
     ///
     /// # Errors
@@ -76,7 +81,10 @@ impl<'a> Manifests<'a> {
             Some(self.network_policy()),
             Some(match self.args.jobset {
                 true => self.jobset(),
-                false => self.object("batch/v1", "Job", &self.name, &self.job_spec()),
+                false => {
+                    let metadata = self.metadata_of(&self.name, Self::SHARD);
+                    json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": self.job_spec()})
+                }
             }),
             Some(self.merge()),
         ];
@@ -87,11 +95,16 @@ impl<'a> Manifests<'a> {
         json!({"app.kubernetes.io/name": "loadgen", "app.kubernetes.io/instance": self.name})
     }
 
+    /// The labels of a part of it, and of its pods.
+    fn labels_of(&self, component: &str) -> Value {
+        let mut labels = self.labels();
+        labels["app.kubernetes.io/component"] = json!(component);
+        labels
+    }
+
     /// The labels of the pods that make the load.
     fn shard_labels(&self) -> Value {
-        let mut labels = self.labels();
-        labels["app.kubernetes.io/component"] = json!("shard");
-        labels
+        self.labels_of(Self::SHARD)
     }
 
     fn metadata(&self, name: &str) -> Value {
@@ -100,6 +113,12 @@ impl<'a> Manifests<'a> {
             metadata["namespace"] = json!(namespace);
         }
         metadata["labels"] = self.labels();
+        metadata
+    }
+
+    fn metadata_of(&self, name: &str, component: &str) -> Value {
+        let mut metadata = self.metadata(name);
+        metadata["labels"] = self.labels_of(component);
         metadata
     }
 
@@ -185,7 +204,7 @@ impl<'a> Manifests<'a> {
         let shards = json!({
             "name": SHARDS,
             "replicas": 1,
-            "template": {"metadata": {"labels": self.labels()}, "spec": self.job_spec()},
+            "template": {"metadata": {"labels": self.shard_labels()}, "spec": self.job_spec()},
         });
         let spec = json!({
             "network": {"enableDNSHostnames": true, "subdomain": self.name, "publishNotReadyAddresses": true},
@@ -196,20 +215,21 @@ impl<'a> Manifests<'a> {
     }
 
     fn shard_spec(&self) -> Value {
-        let from = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
         let pod = Pod {
             args: self.args,
-            files: Some(self.files),
-            config: self.config_name(),
             claim: self.claim_name(),
-            secret: self.secret_name(),
+            folder: format!("{}/{SHARDS}", self.name),
             words: self.words(),
-            environment: vec![
-                from("JOB_COMPLETION_INDEX", INDEX),
-                json!({"name": "LOADGEN_SHARDS", "value": self.args.shards.to_string()}),
-                from("LOADGEN_RUN_ID", JOB),
-            ],
-            port: Some(PORT),
+            shard: Some(Shard {
+                files: self.files,
+                config: self.config_name(),
+                secret: self.secret_name(),
+                environment: vec![
+                    json!({"name": "LOADGEN_SHARDS", "value": self.args.shards.to_string()}),
+                    json!({"name": "LOADGEN_RUN_ID", "valueFrom": {"fieldRef": {"fieldPath": JOB}}}),
+                ],
+                port: PORT,
+            }),
         };
         let mut spec = pod.spec();
         if !self.args.jobset {
@@ -234,8 +254,8 @@ impl<'a> Manifests<'a> {
             true => format!("{}-{SHARDS}-0-0", self.name),
             false => format!("{}-0", self.name),
         };
-        // Kubernetes puts variables in the place of $(NAME).
-        let plain = |it: &String| it.replace("$(", "$$(");
+        // Kubernetes puts variables in the place of $(NAME), and $ in that of $$.
+        let plain = |it: &String| it.replace('$', "$$");
         let scenario = self.files.scenario.iter().map(plain);
         let flags = self.run.flags.iter().map(plain);
         let own = [
@@ -243,6 +263,8 @@ impl<'a> Manifests<'a> {
             "auto".to_owned(),
             "--coordinator".to_owned(),
             format!("{first}.{}:{PORT}", self.name),
+            "--wait-for-shards".to_owned(),
+            WAITING.to_owned(),
             "--out".to_owned(),
             format!("json={RESULTS}/$(JOB_COMPLETION_INDEX).json"),
         ];
@@ -252,32 +274,32 @@ impl<'a> Manifests<'a> {
 
     /// Waits until it is told that all are over: shards that were lost keep it from knowing.
     fn merge(&self) -> Value {
-        let outputs = ["html=report.html", "junit=junit.xml"].into_iter();
-        let outputs = outputs.flat_map(|it| {
-            let (kind, name) = it.split_once('=').unwrap_or_default();
-            ["--out".to_owned(), format!("{kind}={RESULTS}/{name}")]
-        });
-        let words = ["merge", RESULTS, "--strict"]
-            .into_iter()
-            .map(str::to_owned);
+        let mut words = vec![
+            "merge".to_owned(),
+            format!("{RESULTS}/{SHARDS}"),
+            "--strict".to_owned(),
+        ];
+        for (kind, name) in [
+            ("json", "whole.json"),
+            ("html", "report.html"),
+            ("junit", "junit.xml"),
+        ] {
+            words.extend(["--out".to_owned(), format!("{kind}={RESULTS}/{name}")]);
+        }
         let pod = Pod {
             args: self.args,
-            files: None,
-            config: String::new(),
             claim: self.claim_name(),
-            secret: String::new(),
-            words: words.chain(outputs).collect(),
-            environment: Vec::new(),
-            port: None,
+            folder: self.name.clone(),
+            words,
+            shard: None,
         };
-        let mut labels = self.labels();
-        labels["app.kubernetes.io/component"] = json!("merge");
         let spec = json!({
             "suspend": true,
             "backoffLimit": 0,
-            "template": {"metadata": {"labels": labels}, "spec": pod.spec()},
+            "template": {"metadata": {"labels": self.labels_of(Self::MERGE)}, "spec": pod.spec()},
         });
-        self.object("batch/v1", "Job", &self.merge_name(), &spec)
+        let metadata = self.metadata_of(&self.merge_name(), Self::MERGE);
+        json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec})
     }
 }
 

@@ -25,17 +25,24 @@ pub(crate) use self::error::KubernetesError;
 /// # Errors
 /// For a scenario that is not valid, flags that `run` does not take, and files that cannot be taken along.
 pub(crate) fn print(args: &KubernetesArgs) -> Result<String, Error> {
-    let run = flags::settle(args)?;
-    let files = Files::of(args.suite_file(), &run)?;
+    let file = args.suite_file().map(files::from_here);
+    let run = flags::settle(args, file.as_deref())?;
+    let files = Files::of(file.as_deref(), &run)?;
     let manifests = Manifests::new(args, &run, &files)?;
     for note in &run.notes {
         screen::note(note);
     }
+    let namespace = args.namespace.as_ref();
+    let namespace = namespace.map_or_else(String::new, |it| format!(" --namespace {it}"));
     let mut text = format!(
-        "# Printed by `loadgen kubernetes`: the run `{name}` as {shards}. When its pods are over,\n\
-         #   kubectl patch job {merge} --patch '{{\"spec\": {{\"suspend\": false}}}}'\n\
-         # merges their results; `kubectl logs job/{merge}` shows what came of it.\n",
+        "# Printed by `loadgen kubernetes`: the run `{name}` as {shards}, for\n\
+         #   kubectl apply --server-side{namespace} --filename FILE\n\
+         # When its pods are over,\n\
+         #   kubectl patch job {merge}{namespace} --patch '{{\"spec\": {{\"suspend\": false}}}}'\n\
+         # merges their results; `kubectl logs{namespace} job/{merge}` shows what came of it. docs/kubernetes/verdict.sh does\n\
+         # both, and ends as the whole did.\n",
         name = manifests.name(),
+        namespace = namespace,
         shards = crate::human::counted(args.shards, "shard"),
         merge = manifests.merge_name(),
     );

@@ -17,58 +17,49 @@ const USER: u32 = 65_532;
 pub(super) struct Pod<'a> {
     /// The flags of the command.
     pub(super) args: &'a KubernetesArgs,
-    /// The scenario's files, of those that run it.
-    pub(super) files: Option<&'a Files>,
-    /// The ConfigMap with them.
-    pub(super) config: String,
     /// The claim for results.
     pub(super) claim: String,
-    /// The Secret whose keys are in the environment.
-    pub(super) secret: String,
+    /// The folder in it that the pod sees.
+    pub(super) folder: String,
     /// What loadgen is told.
     pub(super) words: Vec<String>,
+    /// What a pod has that makes a part of the load.
+    pub(super) shard: Option<Shard<'a>>,
+}
+
+/// What a pod has that makes a part of the load.
+#[derive(Debug)]
+pub(super) struct Shard<'a> {
+    /// The scenario's files.
+    pub(super) files: &'a Files,
+    /// The ConfigMap with them.
+    pub(super) config: String,
+    /// The Secret whose keys are in the environment.
+    pub(super) secret: String,
     /// What is in the environment besides.
     pub(super) environment: Vec<Value>,
     /// The port at which pods meet.
-    pub(super) port: Option<u16>,
+    pub(super) port: u16,
 }
 
 impl Pod<'_> {
     /// Its `spec`, to which more may be added.
     pub(super) fn spec(&self) -> Value {
-        let with_files = self.files.filter(|it| !it.texts.is_empty());
-        let of_user = self.args.secret.as_ref().filter(|_| self.files.is_some());
-        let mut mounts = vec![json!({"name": "results", "mountPath": RESULTS})];
+        let mut mounts =
+            vec![json!({"name": "results", "mountPath": RESULTS, "subPath": self.folder})];
         let mut volumes =
             vec![json!({"name": "results", "persistentVolumeClaim": {"claimName": self.claim}})];
-        if let Some(files) = with_files {
-            let items = files.texts.iter();
-            let items: Vec<Value> = items
-                .map(|it| json!({"key": it.key, "path": it.path}))
-                .collect();
-            mounts.push(json!({"name": "scenario", "mountPath": FOLDER, "readOnly": true}));
-            volumes.push(
-                json!({"name": "scenario", "configMap": {"name": self.config, "items": items}}),
-            );
-        }
-        if let Some(secret) = of_user {
-            mounts.push(json!({"name": "secrets", "mountPath": SECRETS, "readOnly": true}));
-            volumes.push(
-                json!({"name": "secrets", "secret": {"secretName": secret, "defaultMode": 0o440}}),
-            );
-        }
         let amounts = json!({"cpu": self.args.cpu, "memory": self.args.memory});
         let mut container = json!({
             "name": "loadgen",
             "image": self.args.image,
             "args": self.words,
         });
-        if self.files.is_some() {
-            container["env"] = json!(self.environment);
-            container["envFrom"] = json!([{"secretRef": {"name": self.secret}}]);
-        }
-        if let Some(port) = self.port {
-            container["ports"] = json!([{"name": "coordinator", "containerPort": port}]);
+        if let Some(shard) = &self.shard {
+            container["env"] = json!(shard.environment);
+            container["envFrom"] = json!([{"secretRef": {"name": shard.secret}}]);
+            container["ports"] = json!([{"name": "coordinator", "containerPort": shard.port}]);
+            shard.mount(self.args.secret.as_deref(), &mut mounts, &mut volumes);
         }
         // With as much guaranteed as may be used, and whole cores, no other pod is in the way.
         container["resources"] = json!({"requests": amounts, "limits": amounts});
@@ -94,5 +85,27 @@ impl Pod<'_> {
             "containers": [container],
             "volumes": volumes,
         })
+    }
+}
+
+impl Shard<'_> {
+    /// Adds its files, and those of a Secret that was named.
+    fn mount(&self, secret: Option<&str>, mounts: &mut Vec<Value>, volumes: &mut Vec<Value>) {
+        if !self.files.texts.is_empty() {
+            let items = self.files.texts.iter();
+            let items: Vec<Value> = items
+                .map(|it| json!({"key": it.key, "path": it.path}))
+                .collect();
+            mounts.push(json!({"name": "scenario", "mountPath": FOLDER, "readOnly": true}));
+            volumes.push(
+                json!({"name": "scenario", "configMap": {"name": self.config, "items": items}}),
+            );
+        }
+        if let Some(secret) = secret {
+            mounts.push(json!({"name": "secrets", "mountPath": SECRETS, "readOnly": true}));
+            volumes.push(
+                json!({"name": "secrets", "secret": {"secretName": secret, "defaultMode": 0o440}}),
+            );
+        }
     }
 }

@@ -35,23 +35,38 @@ ssh=${SSH:-ssh}
 export LOADGEN_COORDINATOR_TOKEN=${LOADGEN_COORDINATOR_TOKEN:-$(od -An -tx1 -N32 /dev/urandom | tr -d ' \n')}
 together=()
 if [[ -n ${COORDINATOR_PORT:-} ]]; then
-  together=(--coordinator "$(awk '!/^#/ && NF { print $1; exit }' "$hosts"):$COORDINATOR_PORT")
+  together=(--coordinator "$(awk '!/^[[:space:]]*#/ && NF { print $1; exit }' "$hosts"):$COORDINATOR_PORT")
 fi
 
 # A shard that fails or is killed ends no other one: mpirun would have it so, and is not told. The rest is measured, and
 # the verdict says what is missing. Where mpirun itself has to end, shards have a while to write what they did.
+# Ctrl-C stops all shards at once, and a second one cuts off what is under way. mpirun itself would let half a minute
+# pass before it told them: it is kept from Ctrl-C in a session of its own, and passes on SIGUSR1 as soon as it has it.
 # shellcheck disable=SC2016,SC2086
-mpirun --hostfile "$hosts" --map-by node --mca plm_rsh_agent "$ssh" --mca odls_base_sigkill_timeout 30 \
+setsid mpirun --hostfile "$hosts" --map-by node --mca plm_rsh_agent "$ssh" --mca odls_base_sigkill_timeout 30 \
   ${MPIRUN_FLAGS:-} -x LOADGEN -x SHARDS -x LOADGEN_COORDINATOR_TOKEN bash -c 'mkdir -p "$SHARDS"
-    NO_COLOR=1 "$LOADGEN" run "$@" --shard auto --out "json=$SHARDS/$OMPI_COMM_WORLD_RANK.json" ||
-      echo "shard $OMPI_COMM_WORLD_RANK ended with exit code $?" >&2' shard "$@" "${together[@]}" \
-  >"$whole/shards.log" 2>&1 </dev/null || echo "mpirun ended with exit code $?: shards.log says why" >&2
+    (trap "" USR1; NO_COLOR=1 exec "$LOADGEN" run "$@" --shard auto --out "json=$SHARDS/$OMPI_COMM_WORLD_RANK.json") &
+    shard=$!
+    trap "kill -TERM $shard" USR1 TERM
+    code=0
+    wait $shard || code=$?
+    # A signal ends the waiting, and not the shard.
+    while kill -0 $shard 2>/dev/null; do code=0; wait $shard || code=$?; done
+    [[ $code -eq 0 ]] || echo "shard $OMPI_COMM_WORLD_RANK ended with exit code $code" >&2' shard "$@" "${together[@]}" \
+  >"$whole/shards.log" 2>&1 </dev/null &
+mpirun=$!
+trap 'kill -USR1 $mpirun' INT TERM
+code=0
+wait $mpirun || code=$?
+while kill -0 $mpirun 2>/dev/null; do code=0; wait $mpirun || code=$?; done
+trap - INT TERM
+[[ $code -eq 0 ]] || echo "mpirun ended with exit code $code: shards.log says why" >&2
 
 # Results come from where they were written; in a folder that all machines share they are here already.
 while read -r host; do
-  $ssh -n "$host" "tar -C '$SHARDS' -cf - ." | tar -C "$SHARDS" --skip-old-files -xf - ||
+  $ssh -n "$host" "tar -C $(printf %q "$SHARDS") -cf - ." | tar -C "$SHARDS" --skip-old-files -xf - ||
     echo "there is nothing to be had from $host" >&2
-done < <(awk '!/^#/ && NF { print $1 }' "$hosts")
+done < <(awk '!/^[[:space:]]*#/ && NF { print $1 }' "$hosts")
 
 # Of a shard that was killed it takes the journal.
 exec "$LOADGEN" merge --strict "$SHARDS" \

@@ -124,8 +124,11 @@ JobAcctGatherType=jobacct_gather/none
         return done.stdout.strip()
 
     def submit(self, *flags):
-        """Submits the script of the documentation for all nodes; returns the number of the job."""
-        job = self._ask("sbatch", "--parsable", f"--nodes={self.NODES}", DOCS / "slurm" / "loadgen.sbatch", *flags)
+        """Submits the script of the documentation for all nodes, with no more environment than it needs; returns the
+        number of the job."""
+        known = "--export=LOADGEN,COORDINATOR_PORT,PATH,LD_LIBRARY_PATH,SLURM_CONF"
+        command = ["sbatch", "--parsable", f"--nodes={self.NODES}", known, DOCS / "slurm" / "loadgen.sbatch", *flags]
+        job = self._ask(*command)
         assert job, "sbatch refuses it"
         return job
 
@@ -139,6 +142,10 @@ JobAcctGatherType=jobacct_gather/none
         code, _, signal = wait_for("the job", code).partition(":")
         assert signal == "0", signal
         return int(code), (self.work / f"slurm-{job}.out").read_text(encoding="utf-8")
+
+    def fail(self, node):
+        """Takes a node from the cluster, as when it does not answer any more."""
+        self._ask("scontrol", "update", f"nodename=n{node}", "state=down", "reason=test")
 
     def starts_again(self, job):
         """Whether the job may be made to begin anew, as when a node of it fails."""

@@ -22,7 +22,8 @@ class Engine(unittest.TestCase):
 
     def plan(self, engine, **fields):
         """The file of calls that the server counts; a threshold that only the whole holds to."""
-        plan = scenario("find", self.server.address, call("Find", ITEM), load=LOAD, **fields)
+        fields = {"load": LOAD, **fields}
+        plan = scenario("find", self.server.address, call("Find", ITEM), **fields)
         (engine.work / "find.json").write_text(json.dumps({"scenarios": [plan]}), encoding="utf-8")
         return "find.json"
 
@@ -50,8 +51,8 @@ class Engine(unittest.TestCase):
         self.assertEqual(self.server.shop.counts(), {"find": ARRIVALS})
         self.assertEqual([it["pass"] for it in found["thresholds"]], [True, True])
 
-    def loses(self, engine, variable):
-        """A shard is killed once its journal has what it did: its head, and then an entry a second."""
+    def is_at_work(self, engine):
+        """Waits until the journal of a shard has what it did: its head, and then an entry a second."""
         sizes = set()
 
         def has_entries():
@@ -59,6 +60,10 @@ class Engine(unittest.TestCase):
             return len(sizes) > 2
 
         wait_for("the journal", has_entries)
+
+    def loses(self, engine, variable):
+        """A shard is killed once its journal has what it did."""
+        self.is_at_work(engine)
         killed = wait_for("the shard", lambda: shard(engine.work, variable, 2))
         os.kill(killed, signal.SIGKILL)
 
@@ -94,6 +99,16 @@ class OverSlurm(Engine):
             self.assertFalse(cluster.starts_again(job))
             self.is_invalid(cluster)
 
+    def test_a_node_fails(self):
+        with Slurm() as cluster:
+            job = cluster.submit(self.plan(cluster))
+            self.is_at_work(cluster)
+            cluster.fail(3)
+            code, said = cluster.ended(job)
+            self.assertIn(code, (0, 100), said)
+            document, _, parts = self.whole(cluster)
+            self.assertLessEqual({0, 1, 3}, {it["run"]["shard"]["index"] for it in parts})
+
 
 class OverMpi(Engine):
     def test_passes(self):
@@ -112,6 +127,20 @@ class OverMpi(Engine):
             self.assertEqual(script.returncode, 100, said)
             self.assertIn("shard 2 ended with exit code 137", (hosts.results() / "shards.log").read_text(encoding="utf-8"))
             self.is_invalid(hosts)
+
+    def test_it_is_stopped(self):
+        with Ssh() as hosts:
+            # `mpirun` by itself would have let half of it be made.
+            plan = self.plan(hosts, load={"open": {"rate": "200/s", "duration": "1m"}})
+            with hosts.start(plan) as script:
+                self.is_at_work(hosts)
+                script.send_signal(signal.SIGINT)
+                said, complaints = script.communicate(timeout=PATIENCE)
+            document, found, parts = self.whole(hosts)
+            self.assertEqual(len(parts), SHARDS)
+            self.assertTrue(document["run"]["stopped"], said)
+            self.assertIn(script.returncode, (100, 105), complaints)
+            self.assertLess(found["ledger"]["completed"], 60 * 200 // 3)
 
 
 if __name__ == "__main__":

@@ -137,7 +137,7 @@ JobAcctGatherType=jobacct_gather/none
 
         def code():
             words = dict(it.split("=", 1) for it in self._ask("scontrol", "show", "job", job).split() if "=" in it)
-            return words["JobState"] in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT") and words["ExitCode"]
+            return words["JobState"] in ("COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL") and words["ExitCode"]
 
         code, _, signal = wait_for("the job", code).partition(":")
         assert signal == "0", signal

@@ -1,6 +1,8 @@
 """What starts processes on many machines, with this machine in the place of all: SLURM, and Open MPI over ssh."""
 
+import datetime
 import getpass
+import json
 import os
 import pathlib
 import socket
@@ -103,6 +105,7 @@ JobAcctGatherType=jobacct_gather/none
         path = f"{os.environ['PATH']}:{unpacked}/usr/bin"
         found = _libraries(plugins, plugins.parent)
         self._env = {**os.environ, **found, "PATH": path, "SLURM_CONF": str(config), "LOADGEN": LOADGEN}
+        self._env["COORDINATOR_PORT"] = str(free_port())
         self._daemon("slurmctld", programs / "slurmctld-wlm", "-D", env=self._env)
         for it in self._nodes():
             (self.folder / f"n{it}").mkdir()
@@ -213,6 +216,7 @@ LogLevel ERROR
             "LOADGEN": LOADGEN,
             "SSH": f"ssh -F {self.folder}/ssh_config",
             "MPIRUN_FLAGS": "--allow-run-as-root --mca oob_tcp_if_include lo",
+            "COORDINATOR_PORT": str(free_port()),
         }
         for host in self.HOSTS:
             wait_for("sshd", lambda host=host: self._reaches(host, port))
@@ -233,6 +237,13 @@ LogLevel ERROR
             stderr=subprocess.PIPE,
             encoding="utf-8",
         )
+
+
+def apart_s(results):
+    """How far apart the shards began whose results are in a folder, by their clocks, in seconds."""
+    documents = [json.loads(it.read_text(encoding="utf-8")) for it in results.glob("*.json")]
+    began = [datetime.datetime.fromisoformat(it["run"]["started_at"]) for it in documents]
+    return (max(began) - min(began)).total_seconds()
 
 
 def shard(of, variable, number):

@@ -6,12 +6,11 @@ import os
 import signal
 import unittest
 
-from engines import Slurm, Ssh, shard
+from engines import Slurm, Ssh, apart_s, shard
 from harness import PATIENCE, call, check_books, scenario, wait_for
 from server import ITEM, Server
 
 SHARDS = 4
-# Each begins when its launcher gets to it.
 LOAD = {"open": {"rate": "200/s", "duration": "4s"}}
 ARRIVALS = 800
 
@@ -49,6 +48,7 @@ class Engine(unittest.TestCase):
         self.assertEqual(found["ledger"]["planned"], ARRIVALS)
         self.assertEqual(found["outcomes"], {"ok": ARRIVALS})
         self.assertEqual(self.server.shop.counts(), {"find": ARRIVALS})
+        self.assertLess(apart_s(engine.results() / "shards"), 0.02)
         self.assertEqual([it["pass"] for it in found["thresholds"]], [True, True])
 
     def is_at_work(self, engine):

@@ -187,6 +187,22 @@ fn a_scenario_named_by_its_whole_path_leaves_others_that_are_so_to_the_image() {
 }
 
 #[test]
+fn how_long_pods_wait_for_one_another_is_said_once() {
+    for (flags, expected) in [
+        (&[][..], "10m"),
+        (&["--", "--wait-for-shards", "1h"][..], "1h"),
+    ] {
+        let said = printed(TARGET, flags);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let mut words = said.stdout.lines().map(str::trim_start);
+        let is_flag = |it: &str| it == "- \"--wait-for-shards\"";
+        assert!(words.any(is_flag), "{said:?}");
+        assert_eq!(words.next(), Some(format!("- {expected}").as_str()));
+        assert!(!words.any(is_flag), "{said:?}");
+    }
+}
+
+#[test]
 fn what_a_pod_would_do_in_vain_is_said() {
     let fields = "targets: [\"127.0.0.1:50051\"]";
     let said = printed(fields, &["--", "-c", "2"]);
@@ -234,6 +250,7 @@ fn a_token_is_a_new_one_each_time() {
 #[test_case(TARGET, &["--", "--prometheus=0.0.0.0:9464"] => "error: `--prometheus` behind `--`: nobody reaches a pod but other shards; have it send its figures, by `--otlp`, `--statsd` or `--graphite`"; "figures of a pod")]
 #[test_case(TARGET, &["--", "-o", "json=x.json"] => "error: `--out` behind `--`: results go to the volume of the run"; "a file of results")]
 #[test_case(TARGET, &["--", "--tls-ca", "ca.pem"] => "error: `--tls-ca` behind `--`: a file of this machine is not in a pod; name it in the scenario (`tls.ca_file`), or with its whole path in the image or /secrets"; "a file of this machine")]
+#[test_case(TARGET, &["--", "--coordinator-ca", "/secrets/ca.crt", "--coordinator-cert", "tls.crt", "--coordinator-key", "/secrets/tls.key"] => "error: `--coordinator-cert` behind `--`: a file of this machine is not in a pod; name it with its whole path in the image or /secrets"; "a certificate of this machine")]
 #[test_case(TARGET, &["--", "-s", "nothing"] => matches s if s.contains("nothing"); "no such scenario")]
 #[test_case("targets: [\"shop:1\"]; data: { row: { file: none.csv } }", &[] => "error: failed to read load/none.csv: No such file or directory (os error 2)"; "a file that is not there")]
 #[test_case("targets: [\"shop:1\"]; data: { row: { file: ../data/bytes.csv } }", &[] => "error: load/../data/bytes.csv is no text, and only texts are taken along: have it in the image or in a volume, and name it there with its whole path"; "bytes")]

@@ -7,6 +7,7 @@ use clap::Parser as _;
 use loadgen_core::scenario::{ScenarioPlan, Target};
 
 use super::KubernetesError;
+use super::manifests::PORT;
 use crate::args::{Args, Command, KubernetesArgs, RunCommand};
 use crate::error::Error;
 use crate::settings::RunSettings;
@@ -21,6 +22,8 @@ pub(super) struct Run {
     pub(super) scenarios: Vec<ScenarioPlan>,
     /// The files that theirs includes.
     pub(super) included: Vec<PathBuf>,
+    /// Whether the flags say how long shards wait for one another.
+    pub(super) says_how_long_to_wait: bool,
     /// What is to be known of it.
     pub(super) notes: Vec<String>,
 }
@@ -59,6 +62,7 @@ pub(super) fn settle(args: &KubernetesArgs, file: Option<&Path>) -> Result<Run, 
     let notes = settings.warnings.into_iter().chain(settings.notices);
     Ok(Run {
         flags: args.run.clone(),
+        says_how_long_to_wait: command.run.together.wait_for_shards.is_some(),
         notes: notes
             .chain(scenarios.iter().filter_map(to_itself))
             .collect(),
@@ -83,7 +87,14 @@ fn to_itself(scenario: &ScenarioPlan) -> Option<String> {
 fn parse(args: &KubernetesArgs, file: Option<&Path>) -> Result<RunCommand, KubernetesError> {
     // The last one has nothing to do where any has not.
     let last = format!("{}/{}", args.shards - 1, args.shards);
-    let of_shard = ["--shard".to_owned(), last];
+    // Which address the manifests have for it is nothing to this one.
+    let meeting = format!("shard-0:{PORT}");
+    let of_shard = [
+        "--shard".to_owned(),
+        last,
+        "--coordinator".to_owned(),
+        meeting,
+    ];
     let file = file.map(|it| it.as_os_str().to_owned());
     let words = ["loadgen".into(), "run".into()]
         .into_iter()
@@ -134,6 +145,7 @@ fn refuse_told(flags: &[String]) -> Result<(), KubernetesError> {
 fn refuse_ours(command: &RunCommand) -> Result<(), KubernetesError> {
     const RESULTS: &str = "results go to the volume of the run";
     const HERE: &str = "a file of this machine is not in a pod; leave it out";
+    const TLS: &str = "a file of this machine is not in a pod; name it with its whole path in the image or /secrets";
     const UNREACHED: &str = "nobody reaches a pod but other shards; have it send its figures, by `--otlp`, `--statsd` or `--graphite`";
     let RunCommand { run, repeat, .. } = command;
     let is_here = |path: &Path| !path.is_absolute();
@@ -146,6 +158,24 @@ fn refuse_ours(command: &RunCommand) -> Result<(), KubernetesError> {
             "each repeated run is a run of its own: apply the manifests again under another `--name`",
         ),
         ("--baseline", !run.baseline.is_empty(), HERE),
+        (
+            "--coordinator-ca",
+            run.together.coordinator_ca.as_deref().is_some_and(is_here),
+            TLS,
+        ),
+        (
+            "--coordinator-cert",
+            run.together
+                .coordinator_cert
+                .as_deref()
+                .is_some_and(is_here),
+            TLS,
+        ),
+        (
+            "--coordinator-key",
+            run.together.coordinator_key.as_deref().is_some_and(is_here),
+            TLS,
+        ),
         ("--ui", run.ui.is_some(), UNREACHED),
         ("--prometheus", run.prometheus.is_some(), UNREACHED),
         (

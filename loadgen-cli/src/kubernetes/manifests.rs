@@ -11,7 +11,7 @@ use super::pod::{Pod, RESULTS, Shard};
 use crate::args::KubernetesArgs;
 
 /// Where shards meet.
-const PORT: u16 = 8090;
+pub(super) const PORT: u16 = 8090;
 /// The variable with the secret that shards show one another.
 const TOKEN: &str = "LOADGEN_COORDINATOR_TOKEN";
 /// What is another one with each Job.
@@ -258,16 +258,19 @@ impl<'a> Manifests<'a> {
         let plain = |it: &String| it.replace('$', "$$");
         let scenario = self.files.scenario.iter().map(plain);
         let flags = self.run.flags.iter().map(plain);
-        let own = [
+        let mut own = vec![
             "--shard".to_owned(),
             "auto".to_owned(),
             "--coordinator".to_owned(),
             format!("{first}.{}:{PORT}", self.name),
-            "--wait-for-shards".to_owned(),
-            WAITING.to_owned(),
+        ];
+        if !self.run.says_how_long_to_wait {
+            own.extend(["--wait-for-shards".to_owned(), WAITING.to_owned()]);
+        }
+        own.extend([
             "--out".to_owned(),
             format!("json={RESULTS}/$(JOB_COMPLETION_INDEX).json"),
-        ];
+        ]);
         let words = ["run".to_owned()].into_iter();
         words.chain(scenario).chain(flags).chain(own).collect()
     }

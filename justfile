@@ -50,6 +50,10 @@ schema-check:
 schema:
     LOADGEN_UPDATE_SCHEMA=1 cargo test -p loadgen-core schema
 
+# Writes docs/kubernetes/load.yaml anew, as `loadgen kubernetes` prints it
+manifests:
+    LOADGEN_UPDATE_MANIFESTS=1 cargo test -p loadgen-cli --test kubernetes the_folder
+
 # The book, into target/book
 book: links
     mdbook build docs
@@ -133,7 +137,7 @@ bench-balance *parts:
 bench-seeds *parts:
     cargo run --release -p loadgen-benches --bin seeds -- {{ parts }}
 
-# Tests against servers and clients that are not ours (needs PyPI, npm, h2load, and Debian's packages for Prometheus, nginx, HAProxy, Redis and nghttpd)
+# Tests against servers and clients that are not ours (needs PyPI, npm, h2load, and Debian's packages for Prometheus, nginx, HAProxy, Redis, nghttpd, SLURM, Open MPI and OpenSSH)
 test-counterparts *tests:
     cargo build --release
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" tests/counterparts/run.sh {{ tests }}

@@ -10,6 +10,7 @@ mod coordinate;
 mod each;
 mod history;
 mod init;
+mod kubernetes;
 mod meant;
 mod merge;
 mod report;
@@ -40,6 +41,7 @@ pub(crate) use self::coordinate::{CoordinateArgs, TogetherFlags};
 pub(crate) use self::each::TargetFlags;
 pub(crate) use self::history::HistoryArgs;
 pub(crate) use self::init::InitArgs;
+pub(crate) use self::kubernetes::{KubernetesArgs, LONGEST_NAME as LONGEST_RUN_NAME};
 pub(crate) use self::meant::meant;
 pub(crate) use self::merge::MergeArgs;
 pub(crate) use self::report::ReportArgs;
@@ -130,6 +132,8 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// List the results in a folder, and how they went from one to the next
     History(HistoryArgs),
+    /// Print the manifests of a run over several pods of a Kubernetes cluster
+    Kubernetes(Box<KubernetesArgs>),
     /// Print a JSON Schema
     Schema(SchemaArgs),
     /// Start the reference servers

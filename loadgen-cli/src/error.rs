@@ -17,6 +17,7 @@ use crate::comparing::ComparingError;
 use crate::coordinate::CoordinateError;
 use crate::history::HistoryError;
 use crate::init::InitError;
+use crate::kubernetes::KubernetesError;
 use crate::output::PrintError;
 use crate::paint::{self, Paint};
 use crate::results::ResultError;
@@ -80,6 +81,9 @@ pub(crate) enum Error {
     /// Runs that are not compared.
     #[error(transparent)]
     Comparing(#[from] ComparingError),
+    /// A run that cannot be put into a cluster.
+    #[error(transparent)]
+    Kubernetes(#[from] KubernetesError),
     /// A run that cannot be shown.
     #[error(transparent)]
     Ui(#[from] UiError),

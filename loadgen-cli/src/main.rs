@@ -16,6 +16,7 @@ mod doctor;
 mod error;
 mod history;
 mod init;
+mod kubernetes;
 mod limits;
 mod moment;
 mod offered;

@@ -1,5 +1,6 @@
 //! Where scenarios come from: the shipped suite, a file, or standard input.
 
+use std::cell::RefCell;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -49,23 +50,38 @@ pub(crate) struct Choice<'a> {
 /// # Errors
 /// [`LoadError::Read`] when the file cannot be read, [`LoadError::Suite`] when it is not valid.
 pub(crate) fn load(choice: Choice<'_>) -> Result<Suite, LoadError> {
+    Ok(load_noting(choice)?.0)
+}
+
+/// The same, and the files that it includes.
+///
+/// # Errors
+/// As for [`load`].
+pub(crate) fn load_noting(choice: Choice<'_>) -> Result<(Suite, Vec<PathBuf>), LoadError> {
     let Some(path) = choice.file else {
-        return Ok(scenario::shipped_with(choice.set)?);
+        return Ok((scenario::shipped_with(choice.set)?, Vec::new()));
     };
     let text = read(path).map_err(|source| LoadError::Read {
         path: path.to_owned(),
         source,
     })?;
     let name = name(path);
+    let included = RefCell::new(Vec::new());
+    let files = |path: &Path| {
+        included.borrow_mut().push(path.to_owned());
+        input::read_text(path)
+    };
     let source = SuiteSource::new(&name, &text)
         .base_dir(path.parent().filter(|_| path != Path::new("-")))
         .profile(choice.profile)
-        .set(choice.set);
-    Ok(Suite::read(&if choice.over_shipped {
+        .set(choice.set)
+        .files(&files);
+    let suite = Suite::read(&if choice.over_shipped {
         source.over_shipped()
     } else {
         source
-    })?)
+    })?;
+    Ok((suite, included.into_inner()))
 }
 
 /// What a file is called in messages.

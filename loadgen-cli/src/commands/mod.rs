@@ -10,6 +10,7 @@ mod doctor;
 mod exit;
 mod history;
 mod init;
+mod kubernetes;
 mod list;
 mod merge;
 mod repeat;
@@ -45,6 +46,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Error> {
         Command::Coordinate(args) => coordinate::run(&args),
         Command::Compare(args) => compare::run(&args),
         Command::History(args) => history::run(&args),
+        Command::Kubernetes(args) => kubernetes::run(&args),
         Command::Schema(args) => schema::run(&args),
         Command::Serve(ServeCommand::Grpc(args)) => serve::grpc(&args),
         Command::Serve(ServeCommand::Websocket(args)) => serve::websocket(&args),

@@ -40,7 +40,7 @@ pub use fault::Faults;
 pub use identify::Identify;
 pub(crate) use identify::one_group;
 pub use overrides::{OverrideError, Overrides};
-pub use plan::{Elsewhere, Plan, ScenarioPlan};
+pub use plan::{Elsewhere, FileRole, NamedFile, Plan, ScenarioPlan};
 pub(crate) use protocol::check_header_name;
 pub(crate) use protocol::check_request_header_name;
 pub(crate) use protocol::tcp::{MAX_REGEX_BYTES, from_hex, regex};

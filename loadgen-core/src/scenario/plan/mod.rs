@@ -4,6 +4,7 @@ mod backends;
 mod bind;
 mod check;
 mod elsewhere;
+mod files;
 mod for_each;
 mod guests;
 mod lists;
@@ -44,6 +45,7 @@ mod defaults {
 }
 
 pub use self::elsewhere::Elsewhere;
+pub use self::files::{FileRole, NamedFile};
 
 /// What is to be run: validated scenarios, and conditions on those of them that have a tag.
 ///

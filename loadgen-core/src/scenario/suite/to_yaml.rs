@@ -89,11 +89,34 @@ fn write_field(text: &mut String, (key, value): (&String, &Value), indent: usize
             let _ = write!(text, "\n{:1$}", "", indent + 2);
             block.write(text, indent + 2);
         }
-        None => {
-            text.push(' ');
-            end(text, value);
-        }
+        None => match value {
+            Value::String(lines) if is_literal(lines) => {
+                text.push_str(" |\n");
+                for line in lines.lines() {
+                    let indent = if line.is_empty() { 0 } else { indent + 2 };
+                    let _ = writeln!(text, "{:indent$}{line}", "");
+                }
+            }
+            value => {
+                text.push(' ');
+                end(text, value);
+            }
+        },
     }
+}
+
+/// Whether a text is whole lines, and can stand as they are: each reader takes them for this text.
+fn is_literal(text: &str) -> bool {
+    let is_fine = |c: char| !c.is_control() && !matches!(c, '\u{2028}' | '\u{2029}' | '\u{feff}');
+    let lines = || text.lines();
+    // How far a text is indented is told by its first line.
+    let begins_well = !text.starts_with([' ', '\n']);
+    let is_blank = |line: &str| !line.is_empty() && line.trim().is_empty();
+    begins_well
+        && text.ends_with('\n')
+        && !text.ends_with("\n\n")
+        && !text.contains('\r')
+        && lines().all(|line| line.chars().all(is_fine) && !is_blank(line))
 }
 
 fn begin(text: &mut String, index: usize, indent: usize) {
@@ -187,6 +210,9 @@ mod tests {
     #[test_case(&json!("a # b") => "\"a # b\"\n")]
     #[test_case(&json!("") => "\"\"\n")]
     #[test_case(&json!("é\n") => "\"é\\n\"\n")]
+    #[test_case(&json!({"a": {"b": "x: 1\n\n  y\n"}, "c": 1}) => "a:\n  b: |\n    x: 1\n\n      y\nc: 1\n"; "lines")]
+    #[test_case(&json!({"a": "x\ny"}) => "a: \"x\\ny\"\n"; "no whole lines")]
+    #[test_case(&json!({"a": " x\n"}) => "a: \" x\\n\"\n"; "indented lines")]
     #[test_case(&json!([]) => "[]\n")]
     #[test_case(&json!({"a": {}, "b": null, "true": 1.50}) => "a: {}\nb: null\n\"true\": 1.5\n")]
     #[test_case(&json!([[1, [2]], {"a": [{"b": 1, "c": 2}]}]) => "- - 1\n  - - 2\n- a:\n    - b: 1\n      c: 2\n")]
@@ -210,6 +236,7 @@ mod tests {
         let text = prop_oneof![
             any::<String>(),
             "[a-z0-9 :#,.<>=%*&!|'\"{}\\[\\]@`?~\n\t\r\u{85}\u{2028}\u{feff}-]{0,8}",
+            "([a-c #:\t-]{0,4}\n){1,3}",
             "(true|no|null|~|<<|---|0x1|[.]inf|1e5|00|- a|\\? a)",
         ];
         let number = "-?(0|[1-9][0-9]{0,30})([.][0-9]{1,5})?([eE][+-]?[0-9]{1,3})?"

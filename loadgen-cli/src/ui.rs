@@ -25,6 +25,7 @@ use self::access::Access;
 pub(crate) use self::error::UiError;
 use self::stage::{Shared, Steered, Told};
 use crate::run::control::RunControl;
+use crate::screen::live::Whole;
 use crate::screen::{self, Screen};
 use crate::settings::UiSettings;
 
@@ -78,20 +79,22 @@ impl Ui {
     }
 
     /// From now on the page is that of this run. Has it hear what the run tells, and says where it is, also to who
-    /// asked for quiet. The run can be steered from there; what it was told is said on `screen`.
+    /// asked for quiet. The run can be steered from there; what it was told is said on `screen`. The line of all shards
+    /// is above its own figures, where there is one.
     pub(crate) fn listen(
         &self,
         run: Run,
         control: RunControl,
         scenarios: &[ScenarioPlan],
         context: Context,
-        screen: &Screen,
+        (screen, whole): (&Screen, Option<Whole>),
     ) -> Run {
         self.put_before(None);
         let (mut follower, dashboard) = live::follow(scenarios, context);
         let steered = Steered {
             control,
             screen: screen.clone(),
+            whole,
         };
         self.tell(Told::Run(Box::new(dashboard), Some(steered)));
         let notices = mem::take(&mut *self.notices());

@@ -57,7 +57,7 @@ pub(super) fn execute(
     let run = sinks.listen(run, screen);
     let shown = settings.as_run();
     let whole = together.and_then(Together::whole);
-    let (run, below) = watched(run, journal, &shown, whole, screen);
+    let (run, below) = watched(run, journal, &shown, whole.clone(), screen);
     let events =
         Events::wait(&settings.with_own_events(), fleet, &run.marker()).map_err(RunError::Event)?;
     let grace = plan.scenarios.iter().map(|it| it.graceful_stop).max();
@@ -73,7 +73,7 @@ pub(super) fn execute(
     let notice = move || stopping(granted());
     let control = RunControl::new(run.control(), events.restraint(), notice, stops);
     if let Some((ui, context)) = ui {
-        run = ui.listen(run, control.clone(), &shown, context, screen);
+        run = ui.listen(run, control.clone(), &shown, context, (screen, whole));
     }
     let keys = below.and_then(|below| keys::listen(screen, below, control));
     let executed = run.execute();

@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 use super::access::Access;
 use crate::run::control::RunControl;
 use crate::screen::Screen;
+use crate::screen::live::Whole;
 
 /// So many may look at a time.
 pub(super) const MOST_VIEWERS: usize = 32;
@@ -45,6 +46,8 @@ pub(super) struct Steered {
     pub(super) control: RunControl,
     /// Where it is said what it was told.
     pub(super) screen: Screen,
+    /// The line of all shards, where it is known here.
+    pub(super) whole: Option<Whole>,
 }
 
 /// What the server shares with whoever looks, and with the run.
@@ -152,6 +155,8 @@ impl Shared {
                 let control = stage.steered.as_ref().map(|it| &it.control);
                 let standing = control.map(RunControl::standing).unwrap_or_default();
                 let is_paused = !standing.is_empty() && standing.iter().all(|it| it.paused);
+                let whole = stage.steered.as_ref().and_then(|it| it.whole.as_ref());
+                dashboard.tells_of_all(whole.and_then(Whole::line));
                 let change = dashboard.advance(*recorded, is_paused);
                 self.is_behind.store(false, Ordering::Release);
                 Some(change.into())
@@ -224,7 +229,9 @@ impl Shared {
         let stage = self.stage();
         let done = match &stage.steered {
             None => Err("there is nothing left to change: the run is over".to_owned()),
-            Some(Steered { control, screen }) => {
+            Some(Steered {
+                control, screen, ..
+            }) => {
                 let change = Change::try_from(asked.change);
                 let done = change.and_then(|it| control.change(&it));
                 if let Ok(done) = &done {

@@ -30,6 +30,8 @@ pub struct Dashboard {
     /// What was run: it does not change, and is written once.
     plan: Option<ChapterPart>,
     phase: Phase,
+    /// How all shards of the run do.
+    of_all: Option<String>,
     parts: Parts,
     over: Option<Over>,
 }
@@ -48,6 +50,7 @@ impl Dashboard {
             fields: Vec::new(),
             plan: None,
             phase: Phase::Connecting,
+            of_all: None,
             over: None,
         }
     }
@@ -58,6 +61,12 @@ impl Dashboard {
         self.parts = page::parts_before(&self.writer, &self.extent.begun());
     }
 
+    /// How all shards of the run do, of which the page is one's: a line that it has above its own figures from the next
+    /// [`Self::advance`] on, as long as the run is under way.
+    pub fn tells_of_all(&mut self, line: Option<String>) {
+        self.of_all = line;
+    }
+
     /// Takes what was recorded. Gives the message of what has changed since the last one that was given, for whoever
     /// has that. `is_paused` says whether somebody has paused the whole run.
     pub fn advance(&mut self, recorded: Recorded, is_paused: bool) -> String {
@@ -65,7 +74,10 @@ impl Dashboard {
         let at = recorded.at;
         let (mut record, from) = self.record(recorded);
         let mut document = report::build_so_far(&record, self.context.clone(), &from);
-        let progress = self.extent.progress(at, &record, is_paused);
+        let progress = Progress {
+            whole: self.of_all.clone(),
+            ..self.extent.progress(at, &record, is_paused)
+        };
         let scenarios = document.scenarios.iter_mut().zip(&mut record.scenarios);
         for (((scenario, record), series), from) in scenarios.zip(&mut self.series).zip(&from) {
             series.recorded = mem::take(&mut record.series);

@@ -99,6 +99,24 @@ fn whole(points: Vec<SeriesPoint>) -> Value {
     serde_json::to_value(&document).expect("JSON")["scenarios"][0]["series"].take()
 }
 
+/// The page of one shard, where somebody knows of the others.
+#[test]
+fn all_shards_are_a_line_above_the_figures_of_one() {
+    let mut dashboard = dashboard();
+    dashboard.begin();
+    let header = |dashboard: &mut Dashboard, at_s| {
+        let series = part(1, at_s - 1, vec![point(at_s - 1, 1, 50)]);
+        let told = read(&dashboard.advance(recorded(at_s, 50 * at_s, series), false));
+        told["header"].as_str().expect("it is another").to_owned()
+    };
+    assert!(!header(&mut dashboard, 1).contains("shards"));
+    dashboard.tells_of_all(Some("all 3 shards: 299/s & more".to_owned()));
+    let second = header(&mut dashboard, 2);
+    assert!(second.contains("all 3 shards: 299&#x2f;s &amp; more"), "{second}");
+    dashboard.tells_of_all(None);
+    assert!(!header(&mut dashboard, 3).contains("shards"));
+}
+
 #[test]
 fn only_what_has_changed_is_told() {
     let mut dashboard = dashboard();

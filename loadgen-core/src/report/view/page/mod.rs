@@ -46,6 +46,8 @@ struct Verdict {
     reasons: Vec<String>,
     /// What stands before the reasons, or instead of any.
     sentence: &'static str,
+    /// How all shards of a run do that is under way.
+    whole: Option<String>,
     warnings: Vec<String>,
 }
 
@@ -246,6 +248,7 @@ impl Verdict {
                 Status::Pass => "Every condition holds.",
                 Status::Fail | Status::Invalid => "",
             },
+            whole: None,
             what: headline.text,
             reasons: headline.reasons,
             warnings: headline.warnings,
@@ -274,6 +277,7 @@ impl Verdict {
             what: progress.what.clone(),
             reasons: Vec::new(),
             sentence: progress.sentence,
+            whole: progress.whole.clone(),
             warnings: Vec::new(),
         }
     }

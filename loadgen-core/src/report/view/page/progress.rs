@@ -8,6 +8,8 @@ pub(crate) struct Progress {
     pub(crate) class: &'static str,
     pub(crate) what: String,
     pub(crate) sentence: &'static str,
+    /// How all shards of the run do, where that is known on the page of one.
+    pub(crate) whole: Option<String>,
 }
 
 impl Progress {
@@ -18,6 +20,7 @@ impl Progress {
             class: "running",
             what: what.into(),
             sentence: "No load has begun. Figures come once a second when it has.",
+            whole: None,
         }
     }
 
@@ -28,6 +31,7 @@ impl Progress {
             class: "running",
             what: what.into(),
             sentence: "",
+            whole: None,
         }
     }
 
@@ -38,6 +42,7 @@ impl Progress {
             class: "bad",
             what: what.into(),
             sentence: "There is no result.",
+            whole: None,
         }
     }
 }

@@ -31,6 +31,17 @@ pub(crate) enum CoordinateError {
         /// As it was given.
         address: String,
     },
+    /// A number that is never reached.
+    #[error(
+        "`--start-with {at_least}`: there are {count} shards; expected 1 to {count}, with how many of them to begin \
+         where others do not come"
+    )]
+    TooFew {
+        /// How many there are.
+        count: u32,
+        /// How many were asked for.
+        at_least: u32,
+    },
     /// A plan that is in no message.
     #[error(
         "the plan takes {} MiB, and shards that are coordinated compare plans of up to {}; have rows of data in files \
@@ -122,6 +133,7 @@ impl CoordinateError {
         match self {
             Self::Open { .. }
             | Self::OnlyHere { .. }
+            | Self::TooFew { .. }
             | Self::Plan { .. }
             | Self::Token
             | Self::File { .. }

@@ -74,12 +74,15 @@ pub(crate) struct Together {
 
 impl Settings {
     fn policy(&self, count: u32, run_id: Option<String>) -> Result<Policy, CoordinateError> {
+        if let Some(at_least) = self.at_least.filter(|it| *it > count) {
+            return Err(CoordinateError::TooFew { count, at_least });
+        }
         Ok(Policy {
             count,
             run_id,
             random_id: random_id().map_err(CoordinateError::Start)?,
             wait: self.wait,
-            at_least: self.at_least.unwrap_or(count).min(count),
+            at_least: self.at_least.unwrap_or(count),
             wants_results: self.is_merged,
         })
     }

@@ -468,11 +468,18 @@ impl Coordinator {
 
     /// No load is made, and all are told why.
     fn give_up(&mut self, why: Refused, now: u64) -> Vec<Output> {
-        let told = self.everybody_but(None, &Said::Refused(why.clone()));
+        let mut told = self.everybody_but(None, &Said::Refused(why.clone()));
         for seat in &mut self.seats {
             if let Seat::Taken { .. } = seat {
                 *seat = Seat::Told;
             }
+        }
+        if self.seats.iter().any(|it| matches!(it, Seat::Empty)) {
+            told.push(Output::Note(format!(
+                "{}; stays for {} to tell those that come late, which Ctrl-C ends",
+                why.why,
+                human::duration(LINGERS),
+            )));
         }
         self.phase = Phase::Ended {
             end: End::NotBegun(why),

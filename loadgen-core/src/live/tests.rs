@@ -112,7 +112,10 @@ fn all_shards_are_a_line_above_the_figures_of_one() {
     assert!(!header(&mut dashboard, 1).contains("shards"));
     dashboard.tells_of_all(Some("all 3 shards: 299/s & more".to_owned()));
     let second = header(&mut dashboard, 2);
-    assert!(second.contains("all 3 shards: 299&#x2f;s &amp; more"), "{second}");
+    assert!(
+        second.contains("all 3 shards: 299&#x2f;s &amp; more"),
+        "{second}"
+    );
     dashboard.tells_of_all(None);
     assert!(!header(&mut dashboard, 3).contains("shards"));
 }

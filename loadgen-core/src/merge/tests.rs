@@ -228,7 +228,7 @@ fn a_lost_shard_makes_the_run_invalid() {
     assert_eq!(
         merged.verdict.reasons,
         [
-            "shard 2 of 4 is missing, and with it 25% of the planned load: the figures are of the 3 shards that there is"
+            "shard 2 of 4 is missing, and with it 25% of the planned load: the figures are of 3 of 4 shards"
         ]
     );
     assert_eq!(

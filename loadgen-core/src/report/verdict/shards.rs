@@ -44,9 +44,10 @@ pub(super) fn judge(shards: &Shards, findings: &mut Findings) {
             ),
         };
         findings.incomplete(format!(
-            "{them} {} of the planned load: the figures are of the {} that there is",
+            "{them} {} of the planned load: the figures are of {} of {}",
             percent(shards.missing_share),
-            counted(shards.merged.len() as u64, "shard"),
+            shards.merged.len(),
+            counted(shards.count, "shard"),
         ));
     } else if shards.missing_share > 0.0 {
         findings.incomplete(format!(
@@ -192,8 +193,8 @@ mod tests {
         assert_eq!(told(&shards(&[])), (Status::Pass, vec![], vec![]));
     }
 
-    #[test_case(&[2] => "shard 2 of 4 is missing, and with it 25% of the planned load: the figures are of the 3 shards that there is")]
-    #[test_case(&[0, 2, 3] => "shards 0, 2 and 3 of 4 are missing, and with them 75% of the planned load: the figures are of the 1 shard that there is")]
+    #[test_case(&[2] => "shard 2 of 4 is missing, and with it 25% of the planned load: the figures are of 3 of 4 shards")]
+    #[test_case(&[0, 2, 3] => "shards 0, 2 and 3 of 4 are missing, and with them 75% of the planned load: the figures are of 1 of 4 shards")]
     fn a_lost_shard_makes_it_invalid(missing: &[u64]) -> String {
         let (status, mut reasons, warnings) = told(&shards(missing));
         assert_eq!(

@@ -273,15 +273,23 @@ fn a_shard_that_was_killed_is_merged_from_its_journal() {
     let merged = in_folder(&folder, &named).json();
     let of_folder = in_folder(&folder, &["merge", "out", "--json"]).json();
     assert_eq!(of_folder["scenarios"], merged["scenarios"]);
-    // One that was left behind by an earlier run is none of this one.
+    // What came of it may lie beside what it was made of.
+    let written = ["merge", "out", "-q", "-o", "json=out/whole.json"];
+    assert_eq!(in_folder(&folder, &written).stdout, "");
+    // A journal that was left behind by an earlier run is none of this one.
     let left = folder.path().join("out/1.json.journal");
     fs::create_dir(&left).expect("a folder");
     for journal in fs::read_dir(folder.path().join("out/0.json.journal")).expect("it is there") {
         let journal = journal.expect("it is there");
         fs::copy(journal.path(), left.join(journal.file_name())).expect("it is copied");
     }
-    let of_folder = in_folder(&folder, &["merge", "out", "--json"]).json();
-    assert_eq!(of_folder["scenarios"], merged["scenarios"]);
+    let again = in_folder(&folder, &["merge", "out", "--json"]);
+    assert_eq!(again.json()["scenarios"], merged["scenarios"]);
+    assert!(
+        again.stderr.contains("it was merged already"),
+        "{}",
+        again.stderr
+    );
     assert_eq!(
         merged["verdict"]["status"], "invalid",
         "{}",

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::output::{self, Pending, Shown};
 use crate::results::{self, ResultError};
 use crate::settings::refuse_same_output;
-use crate::suite;
+use crate::{screen, suite};
 
 /// Makes the results of shards into that of their run, and judges it.
 ///
@@ -64,7 +64,13 @@ fn add_folder(folder: &Path, merge: &mut Merge) -> Result<(), Error> {
     // A page of a shard is the same once more, without what is merged.
     let is_document = |it: &PathBuf| it.extension().is_some_and(|it| it == "json");
     for file in in_folder.filter(is_document) {
-        if let Some(Stored { source, document }) = comparing::stored_in_folder(&file)? {
+        let Some(Stored { source, document }) = comparing::stored_in_folder(&file)? else {
+            continue;
+        };
+        // The result of another time, which was written beside what it was made of.
+        if document.run.shards.is_some() {
+            screen::note(format_args!("passing over {source}: it was merged already"));
+        } else {
             merge.add(&source, &document)?;
         }
     }

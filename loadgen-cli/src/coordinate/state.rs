@@ -215,6 +215,10 @@ impl Coordinator {
 
     /// A shard has prepared all, and has to know of the start so long before it.
     pub(super) fn ready(&mut self, from: Member, notice: Duration, now: u64) -> Vec<Output> {
+        // Who says so once more has been told of the start.
+        if !matches!(self.phase, Phase::Gathering { .. }) {
+            return Vec::new();
+        }
         if let Some(Seat::Taken { ready, .. }) = self.seat_of(from) {
             *ready = Some(notice);
         }

@@ -8,7 +8,10 @@ use crate::record;
 #[non_exhaustive]
 pub enum MergeError {
     /// There is none.
-    #[error("there is no result of a shard to merge")]
+    #[error(
+        "there is no result of a shard to merge: expected results as `loadgen run --shard I/N --out json=FILE` wrote \
+         them, their journals, or folders of these"
+    )]
     Nothing,
     /// It is of a whole run.
     #[error(

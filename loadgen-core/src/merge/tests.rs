@@ -352,7 +352,8 @@ fn what_is_no_shard_is_refused() {
     let nothing = Merge::default().finish().unwrap_err();
     assert_eq!(
         nothing.to_string(),
-        "there is no result of a shard to merge"
+        "there is no result of a shard to merge: expected results as `loadgen run --shard I/N --out json=FILE` wrote \
+         them, their journals, or folders of these"
     );
 }
 

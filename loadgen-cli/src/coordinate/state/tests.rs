@@ -357,6 +357,15 @@ fn what_keeps_one_from_beginning_keeps_all() {
     assert_eq!(refused.kind(), Kind::Unreachable);
 }
 
+#[test]
+fn who_says_twice_that_it_is_ready_is_told_once() {
+    let mut state = coordinator(1);
+    state.join(0, hello(0, 1), 0);
+    let outputs = state.ready(0, NOTICE, 0);
+    assert!(matches!(told(&outputs, 0)[..], [Said::Start(_)]));
+    assert!(state.ready(0, NOTICE, SECOND).is_empty());
+}
+
 /// What may happen to a shard, in any order.
 #[derive(Debug, Clone, Copy)]
 enum Does {

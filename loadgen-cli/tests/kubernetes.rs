@@ -26,6 +26,14 @@ const LOAD: [&str; 6] = [
     "agents",
 ];
 
+/// Where the files that go along lie in a pod.
+fn paths(said: &Said) -> Vec<&str> {
+    let lines = said.stdout.lines();
+    lines
+        .filter_map(|it| it.strip_prefix("                path: "))
+        .collect()
+}
+
 #[test]
 fn the_folder_has_what_is_printed() {
     let said: Said = loadgen(&LOAD)
@@ -111,11 +119,7 @@ fn all_files_of_a_scenario_go_along() {
         ],
     );
     assert_eq!(said.code, Some(0), "{said:?}");
-    let items: Vec<&str> = said
-        .stdout
-        .lines()
-        .filter_map(|it| it.strip_prefix("                path: "))
-        .collect();
+    let items = paths(&said);
     let expected = [
         "data/users.csv",
         "load/Shop find.yaml",
@@ -166,11 +170,7 @@ fn a_scenario_named_by_its_whole_path_leaves_others_that_are_so_to_the_image() {
         "shared.by-all",
     ]);
     assert_eq!(said.code, Some(0), "{said:?}");
-    let items: Vec<&str> = said
-        .stdout
-        .lines()
-        .filter_map(|it| it.strip_prefix("                path: "))
-        .collect();
+    let items = paths(&said);
     assert_eq!(items, ["data/users.csv", "load/Shop find.yaml"]);
     for line in [
         "#   kubectl patch job shop-find-merge --namespace load --patch '{\"spec\": {\"suspend\": false}}'",

@@ -56,13 +56,13 @@ impl Workload for Busy {
 
     async fn iterate(&self, user: &mut UserId, iteration: &Iteration<'_>) -> Outcome {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        self.now.fetch_add(1, Ordering::Relaxed);
         let is_first = user.0 == 1 && iteration.number() == 0;
         let takes = self.takes + if is_first { self.first } else { Duration::ZERO };
         if !takes.is_zero() {
+            self.now.fetch_add(1, Ordering::Relaxed);
             tokio::time::sleep(takes).await;
+            self.now.fetch_sub(1, Ordering::Relaxed);
         }
-        self.now.fetch_sub(1, Ordering::Relaxed);
         Outcome::Ok
     }
 }
@@ -372,7 +372,10 @@ fn what_was_given_back_keeps_to_the_limit() {
     // Workers claim eight at a time.
     let load = Load::closed(2).iterations(128).rate_limit(rate(100.0));
     let record = changed(ScenarioSpec::new("s", load), &busy, |control| {
-        rest(100);
+        // Only the second user's first takes any time, and it holds what its worker has claimed.
+        while busy.now.load(Ordering::Relaxed) == 0 {
+            rest(1);
+        }
         tell(control, r#"{"change": "users", "users": 1}"#);
     });
     assert_eq!(record.ledger.completed, 128);

@@ -18,7 +18,8 @@
 //!
 //! | module | owns |
 //! |---|---|
-//! | `serve` | what servers share: listening, connections, TLS, limits, faults, identity, counting |
+//! | `serve` | what servers share: listening, connections, TLS, limits, faults, a queue, identity, counting |
+//! | [`theory`] | how long requests take in such a queue, by queueing theory |
 //! | [`balance`] | load balancers: pools of backends, selection, health; a room for each layer |
 //! | [`proxy`] | the fault proxy: bytes passed on, badly on purpose |
 //! | `wire` | what the HTTP backend and the HTTP balancer share below HTTP |
@@ -40,6 +41,7 @@ pub use serve::error::ServeError;
 pub use serve::faults::{Delay, ErrorFault, Faults, InvalidFault, Probability, Stall};
 pub use serve::identity::IDENTITY_METADATA;
 pub use serve::limits;
+pub use serve::queue::{Capacity, Queue, ServiceTimes, theory};
 pub use serve::server::{RunningServer, ServerConfig};
 pub use serve::tls::TlsFiles;
 pub use tcp::{TcpOptions, start_tcp};

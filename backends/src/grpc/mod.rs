@@ -14,6 +14,7 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
 use crate::serve::error::ServeError;
+use crate::serve::faults::FaultState;
 use crate::serve::server::{self, RunningServer, ServerConfig, Setup};
 
 use self::proto::GREETER;
@@ -33,8 +34,9 @@ pub fn start_grpc(config: ServerConfig) -> Result<RunningServer, ServeError> {
     let setup = Setup::new(config, &[b"h2"])?;
     let (identity, faults) = (setup.identity.clone(), setup.faults.clone());
     let make = |tally| {
+        let faults = faults.as_ref().map(FaultState::on_worker);
         let services = services.clone();
-        service::Grpc::new(&identity, services, faults.clone(), tally, stream_log)
+        service::Grpc::new(&identity, services, faults, tally, stream_log)
     };
     let (leaving, ending) = (health.clone(), health);
     server::start(setup, make, announce_leave(leaving), announce_end(ending))

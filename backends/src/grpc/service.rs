@@ -28,7 +28,7 @@ use super::proto::{FILE_DESCRIPTOR_SET, GREETER};
 use crate::serve::activity::{Answered, Handling, Tally};
 use crate::serve::connection::{Connection, Cutter};
 use crate::serve::error::ServeError;
-use crate::serve::faults::{FaultState, Verdict};
+use crate::serve::faults::{Verdict, WorkerFaults};
 use crate::serve::identity::{IDENTITY_METADATA, Identity};
 use crate::serve::server::{Drain, Protocol};
 
@@ -97,7 +97,7 @@ struct Services {
     greeter: GreeterServer<Greeter>,
     shared: Shared,
     identity: HeaderValue,
-    faults: Option<Arc<FaultState>>,
+    faults: Option<Arc<WorkerFaults>>,
     tally: Option<Tally>,
 }
 
@@ -105,7 +105,7 @@ impl Grpc {
     pub(super) fn new(
         identity: &Identity,
         shared: Shared,
-        faults: Option<Arc<FaultState>>,
+        faults: Option<Arc<WorkerFaults>>,
         tally: Option<Tally>,
         stream_log: Option<fn(&str)>,
     ) -> Self {

@@ -43,6 +43,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 
 use crate::serve::connection::{Connection, linger};
 use crate::serve::error::ServeError;
+use crate::serve::faults::FaultState;
 use crate::serve::server::{self, Drain, Protocol, RunningServer, ServerConfig, Setup};
 use crate::wire::lengths;
 
@@ -76,8 +77,9 @@ pub fn start_http(config: ServerConfig) -> Result<RunningServer, ServeError> {
     let (identity, faults) = (setup.identity.clone(), setup.faults.clone());
     let leaving = Arc::new(AtomicBool::new(false));
     let make = |tally| {
+        let faults = faults.as_ref().map(FaultState::on_worker);
         let leaving = Arc::clone(&leaving);
-        Http::new(Shared::new(&identity, faults.clone(), tally, leaving))
+        Http::new(Shared::new(&identity, faults, tally, leaving))
     };
     let leaves = Arc::clone(&leaving);
     let leave = async move { leaves.store(true, Ordering::Relaxed) };

@@ -18,7 +18,7 @@ use tonic::Code;
 
 use crate::serve::activity::{Answered, Handling, Tally};
 use crate::serve::connection::{Connection, Cutter};
-use crate::serve::faults::{FaultState, Verdict};
+use crate::serve::faults::{Verdict, WorkerFaults};
 use crate::serve::identity::{IDENTITY_METADATA, Identity};
 use crate::wire::lengths::Conflict;
 
@@ -46,7 +46,7 @@ impl std::error::Error for Cut {}
 /// What all connections of a worker share.
 pub(super) struct Shared {
     identity: HeaderValue,
-    faults: Option<Arc<FaultState>>,
+    faults: Option<Arc<WorkerFaults>>,
     tally: Option<Tally>,
     /// Whether the server is about to end. Written once: reading it costs no more than any memory.
     leaving: Arc<AtomicBool>,
@@ -55,7 +55,7 @@ pub(super) struct Shared {
 impl Shared {
     pub(super) fn new(
         identity: &Identity,
-        faults: Option<Arc<FaultState>>,
+        faults: Option<Arc<WorkerFaults>>,
         tally: Option<Tally>,
         leaving: Arc<AtomicBool>,
     ) -> Self {
@@ -213,7 +213,12 @@ fn closes(headers: &mut HeaderMap) {
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
-async fn draft(path: Path, head: &Parts, body: Incoming, faults: Option<Arc<FaultState>>) -> Draft {
+async fn draft(
+    path: Path,
+    head: &Parts,
+    body: Incoming,
+    faults: Option<Arc<WorkerFaults>>,
+) -> Draft {
     let body = match upload::read(body).await {
         Ok(body) => body,
         Err(Unread::TooLarge) => {

@@ -13,8 +13,9 @@ use tokio::time::Instant;
 use super::counts::End;
 use super::faults::{ProxyFaults, Way};
 use super::line::Line;
-use super::timer::Timer;
+
 use crate::serve::faults::Dice;
+use crate::serve::timer::Timer;
 
 /// The most that is read at once.
 const READ_BYTES: usize = 64 << 10;

@@ -8,15 +8,18 @@ use std::fmt;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::num::{NonZeroU32, NonZeroU64};
 use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use tonic::Code;
 
+use super::queue::{Queue, QueueState, Turns};
+
 /// What a backend does wrong on purpose. By default nothing.
 ///
-/// Delays, errors and throttling are for the reference service's own calls and messages; health
+/// Delays, errors, throttling and the queue are for the reference service's own calls and messages; health
 /// checks (gRPC's, and HTTP's `/health`), reflection and the pings of WebSocket stay well, as they do
 /// in the failures worth playing. Refused and cut connections are for everybody.
 ///
@@ -26,7 +29,7 @@ use tonic::Code;
 /// is no such order.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Faults {
-    /// Waits before every call, to the timer's millisecond.
+    /// Waits before every call, to the timer's millisecond, after the queue.
     pub delay: Option<Delay>,
     /// Waits long before some calls, on top of `delay`.
     pub stall: Option<Stall>,
@@ -41,6 +44,11 @@ pub struct Faults {
     /// the resource is exhausted (HTTP: 429; WebSocket: the connection is closed with 1013, try again
     /// later; TCP: without a word). A tenth of a second's worth may come in one burst.
     pub throttle: Option<NonZeroU32>,
+    /// Has every call that is not throttled wait in one line, over all connections and threads, for the one server
+    /// behind it, whose capacity is known. Each enters it when its turn on its connection comes, and departs to
+    /// tens of microseconds, where the system can. Nobody is turned away: the line has room for whatever the
+    /// connections may have under way. A call whose peer is gone meanwhile takes its service time all the same.
+    pub queue: Option<Queue>,
 }
 
 /// How long a call waits, drawn evenly between two bounds.
@@ -91,6 +99,12 @@ pub enum InvalidFault {
         shortest: Duration,
         /// Where it ends.
         longest: Duration,
+    },
+    /// Not a capacity.
+    #[error("a capacity of {found} requests a second; expected from 0.000001 to 1000000000")]
+    Capacity {
+        /// As it was given.
+        found: f64,
     },
 }
 
@@ -181,7 +195,15 @@ pub(crate) enum Verdict {
 pub(crate) struct FaultState {
     faults: Faults,
     throttle: Option<DefaultDirectRateLimiter>,
+    queue: Option<QueueState>,
     dice: Dice,
+}
+
+/// The same, as one of the threads has them.
+#[derive(Debug)]
+pub(crate) struct WorkerFaults {
+    state: Arc<FaultState>,
+    turns: Turns,
 }
 
 impl FaultState {
@@ -195,10 +217,20 @@ impl FaultState {
             let burst = NonZeroU32::new(per_second.get() / 10).unwrap_or(NonZeroU32::MIN);
             RateLimiter::direct(Quota::per_second(per_second).allow_burst(burst))
         });
+        let queue = faults.queue.map(|queue| QueueState::new(queue, seed));
         Some(Self {
             faults,
             throttle,
+            queue,
             dice: Dice::new(seed),
+        })
+    }
+
+    /// The faults for a further thread.
+    pub(crate) fn on_worker(this: &Arc<Self>) -> Arc<WorkerFaults> {
+        Arc::new(WorkerFaults {
+            state: Arc::clone(this),
+            turns: Turns::default(),
         })
     }
 
@@ -212,23 +244,6 @@ impl FaultState {
         self.faults.cut_after
     }
 
-    /// Waits as long as the call has to, and says what is to become of it.
-    pub(crate) async fn judge(&self) -> Verdict {
-        if let Some(throttle) = &self.throttle
-            && throttle.check().is_err()
-        {
-            return Verdict::Throttle;
-        }
-        let wait = self.wait();
-        if !wait.is_zero() {
-            tokio::time::sleep(wait).await;
-        }
-        match self.faults.error {
-            Some(fault) if self.dice.falls(fault.rate) => Verdict::Fail(fault.code),
-            _ => Verdict::Answer,
-        }
-    }
-
     fn wait(&self) -> Duration {
         let delay = self.faults.delay.map_or(Duration::ZERO, |delay| {
             let range = delay.longest.saturating_sub(delay.shortest);
@@ -237,6 +252,29 @@ impl FaultState {
         match self.faults.stall {
             Some(stall) if self.dice.falls(stall.rate) => delay.saturating_add(stall.duration),
             _ => delay,
+        }
+    }
+}
+
+impl WorkerFaults {
+    /// Waits as long as the call has to, and says what is to become of it.
+    pub(crate) async fn judge(&self) -> Verdict {
+        let state = &self.state;
+        if let Some(throttle) = &state.throttle
+            && throttle.check().is_err()
+        {
+            return Verdict::Throttle;
+        }
+        if let Some(queue) = &state.queue {
+            self.turns.wait(queue).await;
+        }
+        let wait = state.wait();
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        match state.faults.error {
+            Some(fault) if state.dice.falls(fault.rate) => Verdict::Fail(fault.code),
+            _ => Verdict::Answer,
         }
     }
 }

@@ -35,7 +35,7 @@ use std::sync::Arc;
 use crate::serve::activity::Tally;
 use crate::serve::connection::Connection;
 use crate::serve::error::ServeError;
-use crate::serve::faults::FaultState;
+use crate::serve::faults::{FaultState, WorkerFaults};
 use crate::serve::identity::Identity;
 use crate::serve::server::{self, Drain, Protocol, RunningServer, ServerConfig, Setup};
 
@@ -59,12 +59,8 @@ pub fn start_tcp(config: ServerConfig, options: TcpOptions) -> Result<RunningSer
     let setup = Setup::new(config, &[])?;
     let (identity, faults) = (setup.identity.clone(), setup.faults.clone());
     let make = |tally| {
-        Tcp(Arc::new(Shared::new(
-            &identity,
-            options,
-            faults.clone(),
-            tally,
-        )))
+        let faults = faults.as_ref().map(FaultState::on_worker);
+        Tcp(Arc::new(Shared::new(&identity, options, faults, tally)))
     };
     server::start(setup, make, ready(()), ready(()))
 }
@@ -77,7 +73,7 @@ struct Shared {
     options: TcpOptions,
     /// The id as a line.
     identity: String,
-    faults: Option<Arc<FaultState>>,
+    faults: Option<Arc<WorkerFaults>>,
     tally: Option<Tally>,
 }
 
@@ -85,7 +81,7 @@ impl Shared {
     fn new(
         identity: &Identity,
         options: TcpOptions,
-        faults: Option<Arc<FaultState>>,
+        faults: Option<Arc<WorkerFaults>>,
         tally: Option<Tally>,
     ) -> Self {
         Self {

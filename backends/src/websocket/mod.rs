@@ -49,7 +49,7 @@ use serde_json::value::RawValue;
 use crate::serve::activity::Tally;
 use crate::serve::connection::Connection;
 use crate::serve::error::ServeError;
-use crate::serve::faults::FaultState;
+use crate::serve::faults::{FaultState, WorkerFaults};
 use crate::serve::identity::Identity;
 use crate::serve::server::{self, Drain, Protocol, RunningServer, ServerConfig, Setup};
 
@@ -63,7 +63,10 @@ use session::Session;
 pub fn start_websocket(config: ServerConfig) -> Result<RunningServer, ServeError> {
     let setup = Setup::new(config, &[b"http/1.1"])?;
     let (identity, faults) = (setup.identity.clone(), setup.faults.clone());
-    let make = |tally| Websocket(Arc::new(Shared::new(&identity, faults.clone(), tally)));
+    let make = |tally| {
+        let faults = faults.as_ref().map(FaultState::on_worker);
+        Websocket(Arc::new(Shared::new(&identity, faults, tally)))
+    };
     server::start(setup, make, ready(()), ready(()))
 }
 
@@ -76,12 +79,12 @@ struct Shared {
     header: HeaderValue,
     /// The identity as JSON.
     backend: Box<RawValue>,
-    faults: Option<Arc<FaultState>>,
+    faults: Option<Arc<WorkerFaults>>,
     tally: Option<Tally>,
 }
 
 impl Shared {
-    fn new(identity: &Identity, faults: Option<Arc<FaultState>>, tally: Option<Tally>) -> Self {
+    fn new(identity: &Identity, faults: Option<Arc<WorkerFaults>>, tally: Option<Tally>) -> Self {
         Self {
             header: identity.header(),
             backend: json::backend(identity),

@@ -4,8 +4,11 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::time::{Duration, Instant};
 
 use loadgen_backends::proto::{HelloRequest, StreamRequest};
-use loadgen_backends::{Delay, ErrorFault, Faults, Probability, Stall};
+use loadgen_backends::{
+    Capacity, Delay, ErrorFault, Faults, Probability, Queue, ServiceTimes, Stall,
+};
 use tokio::io::AsyncReadExt as _;
+use tokio::task::JoinSet;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -14,6 +17,13 @@ use super::{ID, channel, client, sender, serve};
 
 fn rate(share: f64) -> Probability {
     Probability::new(share).unwrap()
+}
+
+fn queue(per_second: f64) -> Queue {
+    Queue {
+        capacity: Capacity::new(per_second).unwrap(),
+        service_times: ServiceTimes::Constant,
+    }
 }
 
 #[tokio::test]
@@ -131,6 +141,66 @@ async fn throttled_calls_are_told_so() {
     // Two at once, then one every 50 ms.
     assert!(started.elapsed() >= Duration::from_millis(390));
     assert!(throttled > 0);
+}
+
+/// Four connections, over two threads, with a second's worth of calls at once.
+#[tokio::test]
+async fn a_queue_serves_its_capacity_and_keeps_the_order() {
+    const CALLS: u32 = 1_000;
+    let server = serve(Faults {
+        queue: Some(queue(CALLS.into())),
+        ..Faults::default()
+    });
+    let mut clients = Vec::new();
+    for _ in 0..4 {
+        clients.push(client(&server).await);
+    }
+    let mut calls = JoinSet::new();
+    for nth in 0..CALLS as usize {
+        let connection = nth % clients.len();
+        let mut client = clients[connection].clone();
+        calls.spawn(async move {
+            client.hello(HelloRequest::default()).await.unwrap();
+            (connection, nth, Instant::now())
+        });
+    }
+    let mut answered = vec![Vec::new(); clients.len()];
+    let mut times = Vec::new();
+    while let Some(call) = calls.join_next().await {
+        let (connection, nth, at) = call.unwrap();
+        answered[connection].push(nth);
+        times.push(at);
+    }
+    // The first are answered before the client has sent all and looks at answers.
+    let times = &times[times.len() / 5..];
+    let took = times[times.len() - 1] - times[0];
+    let rate = (times.len() - 1) as f64 / took.as_secs_f64();
+    assert!((980.0..1_020.0).contains(&rate), "{rate} a second");
+    for connection in answered {
+        assert!(connection.is_sorted(), "{connection:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_nobody_waits_for_takes_its_time_and_health_checks_take_none() {
+    let service_time = Duration::from_millis(100);
+    let server = serve(Faults {
+        queue: Some(queue(10.0)),
+        ..Faults::default()
+    });
+    let mut client = client(&server).await;
+    let mut health = HealthClient::new(channel(&server).await);
+    let started = Instant::now();
+    for _ in 0..2 {
+        let hello = client.hello(HelloRequest::default());
+        tokio::time::timeout(service_time / 5, hello)
+            .await
+            .unwrap_err();
+    }
+    health.check(HealthCheckRequest::default()).await.unwrap();
+    assert!(started.elapsed() < service_time);
+    client.hello(HelloRequest::default()).await.unwrap();
+    assert!(started.elapsed() >= 3 * service_time);
 }
 
 #[tokio::test]

@@ -4,11 +4,20 @@ use std::io::ErrorKind;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::{Duration, Instant};
 
-use loadgen_backends::{Code, Delay, ErrorFault, Faults, Probability, Stall};
+use loadgen_backends::{
+    Capacity, Code, Delay, ErrorFault, Faults, Probability, Queue, ServiceTimes, Stall,
+};
 use test_case::test_case;
 use tokio::io::AsyncReadExt as _;
 
 use super::{answer, connect, get, send, serve};
+
+fn queue(per_second: f64) -> Queue {
+    Queue {
+        capacity: Capacity::new(per_second).unwrap(),
+        service_times: ServiceTimes::Constant,
+    }
+}
 
 #[tokio::test]
 async fn a_delay_holds_every_request_up_but_health_checks() {
@@ -88,6 +97,38 @@ async fn throttled_requests_are_told_and_the_connection_stays() {
     }
     // A tenth of a second's worth, which is two.
     assert_eq!(statuses[..3], [200, 200, 429]);
+}
+
+/// Connections of different threads, each with one request, the first of which comes first.
+#[tokio::test]
+async fn connections_wait_in_one_line_but_for_health_checks() {
+    let service_time = Duration::from_millis(20);
+    let server = serve(Faults {
+        queue: Some(queue(50.0)),
+        ..Faults::default()
+    });
+    let mut clients = Vec::new();
+    for _ in 0..10 {
+        clients.push(connect(&server).await);
+    }
+    let started = Instant::now();
+    for client in &mut clients {
+        send(client, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        // So that they come in this order: less than it takes to serve one of them.
+        tokio::time::sleep(service_time / 10).await;
+    }
+    let health = get(&mut connect(&server).await, "/health").await;
+    assert_eq!(health.said(), (200, "ok\n"));
+    assert!(started.elapsed() < service_time * 10);
+    let answers = clients.iter_mut().map(async |client| {
+        assert_eq!(answer(client).await.said().0, 200);
+        started.elapsed()
+    });
+    let answered = futures::future::join_all(answers).await;
+    for (before, at) in (1..).zip(&answered) {
+        assert!(*at >= service_time * before, "{answered:?}");
+    }
+    assert!(answered.is_sorted(), "{answered:?}");
 }
 
 #[tokio::test]

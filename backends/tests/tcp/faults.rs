@@ -5,11 +5,19 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::time::{Duration, Instant};
 
 use loadgen_backends::{
-    Code, Delay, ErrorFault, Faults, Probability, ServerConfig, TcpOptions, start_tcp,
+    Capacity, Code, Delay, ErrorFault, Faults, Probability, Queue, ServerConfig, ServiceTimes,
+    TcpOptions, start_tcp,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::{LINES, config, connect, receive, rest, serve};
+
+fn queue(per_second: f64) -> Queue {
+    Queue {
+        capacity: Capacity::new(per_second).unwrap(),
+        service_times: ServiceTimes::Constant,
+    }
+}
 
 #[tokio::test]
 async fn a_delay_holds_every_line_up() {
@@ -41,6 +49,23 @@ async fn a_delay_holds_bytes_up() {
     client.write_all(b"x").await.unwrap();
     receive(&mut client, 1).await;
     assert!(started.elapsed() >= delay);
+}
+
+#[tokio::test]
+async fn lines_of_all_connections_are_served_one_after_the_other() {
+    let service_time = Duration::from_millis(20);
+    let faults = Faults {
+        queue: Some(queue(50.0)),
+        ..Faults::default()
+    };
+    let server = serve(LINES, faults);
+    let (mut one, mut two) = (connect(&server).await, connect(&server).await);
+    let started = Instant::now();
+    one.write_all(b"1\n2\n").await.unwrap();
+    two.write_all(b"1\n2\n").await.unwrap();
+    receive(&mut one, 4).await;
+    receive(&mut two, 4).await;
+    assert!(started.elapsed() >= 4 * service_time);
 }
 
 #[tokio::test]

@@ -4,7 +4,9 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::time::{Duration, Instant};
 
 use futures::{SinkExt as _, StreamExt as _};
-use loadgen_backends::{Code, Delay, ErrorFault, Faults, Probability, Stall};
+use loadgen_backends::{
+    Capacity, Code, Delay, ErrorFault, Faults, Probability, Queue, ServiceTimes, Stall,
+};
 use tokio::io::AsyncReadExt as _;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -18,6 +20,13 @@ fn rate(share: f64) -> Probability {
 async fn echo(client: &mut Client) -> Message {
     client.send(Message::text("x")).await.unwrap();
     receive(client).await
+}
+
+fn queue(per_second: f64) -> Queue {
+    Queue {
+        capacity: Capacity::new(per_second).unwrap(),
+        service_times: ServiceTimes::Constant,
+    }
 }
 
 #[tokio::test]
@@ -50,6 +59,18 @@ async fn delayed_connections_wait_side_by_side() {
     futures::future::join_all(all).await;
     // One after the other would be ten seconds.
     assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+#[tokio::test]
+async fn messages_of_all_connections_are_served_one_after_the_other() {
+    let server = serve(Faults {
+        queue: Some(queue(50.0)),
+        ..Faults::default()
+    });
+    let started = Instant::now();
+    let all = (0..10).map(|_| async { echo(&mut connect(&server, "/echo").await).await });
+    futures::future::join_all(all).await;
+    assert!(started.elapsed() >= Duration::from_millis(200));
 }
 
 #[tokio::test]

@@ -1,15 +1,15 @@
 //! Waiting to tens of microseconds, where the system can: the runtime's own timer is late by up to two
-//! milliseconds, which would be most of what a proxy may be off.
+//! milliseconds, which would be most of what a queue or a proxy may be off.
 
 use tokio::time::Instant;
 
-/// A timer of one direction. It takes a descriptor once it is needed.
+/// A timer for one wait at a time. It takes a descriptor once it is needed.
 #[derive(Debug, Default)]
-pub(super) struct Timer(imp::Fine);
+pub(crate) struct Timer(imp::Fine);
 
 impl Timer {
     /// Waits until then, or a little less: whoever waits looks at the clock.
-    pub(super) async fn until(&mut self, at: Instant) {
+    pub(crate) async fn until(&mut self, at: Instant) {
         if !self.0.until(at).await {
             tokio::time::sleep_until(at).await;
         }

@@ -226,6 +226,28 @@ fn refuses_what_it_cannot_do() {
         (&["--error-rate", "2"], "--error-rate"),
         (&["--delay", "5ms..1ms"], "--delay"),
         (&["--throttle", "0"], "--throttle"),
+        (
+            &["--throttle", "5000/s"],
+            "`--capacity 5000/s` has calls wait in line in place of refusing them",
+        ),
+        (
+            &["--capacity", "0/s"],
+            "for '--capacity <RATE>': `0/s` is too small; expected at least 0.000001/s",
+        ),
+        (
+            &["--capacity", "-5/s"],
+            "`-5/s` is negative; expected a number per second, minute or hour",
+        ),
+        (&["--capacity", "abc"], "`abc` is not a rate; expected"),
+        (
+            &["--capacity", "1000000001/s"],
+            "`1000000001/s` is too large; expected at most 100000000/s",
+        ),
+        (
+            &["--capacity", "5/s", "--service-times", "normal"],
+            "[possible values: constant, exponential]",
+        ),
+        (&["--service-times", "exponential"], "--capacity <RATE>"),
         (&["--lame-duck", "2h"], "expected a duration from 0s to 1h"),
         (
             &["--tls-cert", "/no/cert", "--tls-key", "/no/key"],

@@ -6,8 +6,8 @@ use std::num::{NonZeroU32, NonZeroU64};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::Subcommand;
-use loadgen_backends::{Code, Delay, Probability, TcpOptions};
+use clap::{Subcommand, ValueEnum};
+use loadgen_backends::{Capacity, Code, Delay, Probability, ServiceTimes, TcpOptions};
 use loadgen_core::scenario::Target;
 use loadgen_core::sink::statsd::Prefix;
 
@@ -15,8 +15,8 @@ pub(crate) use self::proxy::ServeProxyArgs;
 use super::client::VisitKind;
 use super::each::AddressFlags;
 use super::values::{
-    HOUR, MOST_WORKERS, between, code, count, delay, duration, host, identity, listen_address,
-    narrow_non_zero, non_zero, prefix, statsd,
+    HOUR, MOST_WORKERS, between, capacity, code, count, delay, duration, host, identity,
+    listen_address, non_zero, prefix, statsd, throttle,
 };
 use crate::servers::{HTTP_ADDRESS, Special, TCP_ADDRESS, WEBSOCKET_ADDRESS};
 
@@ -209,6 +209,24 @@ pub(crate) struct ErrorCodeArgs {
     pub(crate) error_code: Code,
 }
 
+/// How long serving a call takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ServiceTimesFlag {
+    /// Always as long
+    Constant,
+    /// At random, the same in each start of a server with the same id
+    Exponential,
+}
+
+impl From<ServiceTimesFlag> for ServiceTimes {
+    fn from(flag: ServiceTimesFlag) -> Self {
+        match flag {
+            ServiceTimesFlag::Constant => Self::Constant,
+            ServiceTimesFlag::Exponential => Self::Exponential,
+        }
+    }
+}
+
 /// Faults that the reference servers make on purpose.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = FAULTS)]
@@ -238,6 +256,18 @@ pub(crate) struct FaultArgs {
     #[arg(long, value_name = "N", value_parser = non_zero, allow_negative_numbers = true)]
     pub(crate) cut_after: Option<NonZeroU64>,
     /// Answer at most this many calls a second, the rest with RESOURCE_EXHAUSTED; over HTTP with 429, over WebSocket their connections are closed with 1013, over TCP without a word
-    #[arg(long, value_name = "N", value_parser = narrow_non_zero, allow_negative_numbers = true)]
+    #[arg(long, value_name = "N", value_parser = throttle, allow_negative_numbers = true)]
     pub(crate) throttle: Option<NonZeroU32>,
+    /// Serve calls one after the other, so many a second, like `5000/s`, while the others wait in line: a queue over all connections and threads, before any delay
+    #[arg(long, value_name = "RATE", value_parser = capacity, allow_hyphen_values = true)]
+    pub(crate) capacity: Option<Capacity>,
+    /// How long serving one takes in that queue: always as long (M/D/1), or at random, exponentially distributed (M/M/1)
+    #[arg(
+        long,
+        value_name = "TIMES",
+        value_enum,
+        default_value = "constant",
+        requires = "capacity"
+    )]
+    pub(crate) service_times: ServiceTimesFlag,
 }

@@ -9,7 +9,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum as _;
-use loadgen_backends::{Code, Delay};
+use loadgen_backends::{Capacity, Code, Delay};
 use loadgen_core::outcome::GrpcCode;
 use loadgen_core::pacer::{Pacing, PacingError};
 use loadgen_core::scenario::{Assignment, AssignmentError, Codec, CodecError, Target};
@@ -65,11 +65,21 @@ pub(super) fn non_zero(text: &str) -> Result<NonZeroU64, String> {
         .map_err(|error: TryFromIntError| error.to_string())
 }
 
-pub(super) fn narrow_non_zero(text: &str) -> Result<NonZeroU32, String> {
+fn narrow_non_zero(text: &str) -> Result<NonZeroU32, String> {
     whole(text, 1, u32::MAX.into()).and_then(|number| {
         u32::try_from(number)
             .and_then(NonZeroU32::try_from)
             .map_err(|error| error.to_string())
+    })
+}
+
+/// A rate is what one would write for the server's capacity.
+pub(super) fn throttle(text: &str) -> Result<NonZeroU32, String> {
+    narrow_non_zero(text).map_err(|error| match text.parse::<Rate>() {
+        Ok(rate) => {
+            format!("{error}; `--capacity {rate}` has calls wait in line in place of refusing them")
+        }
+        Err(_) => error,
     })
 }
 
@@ -219,6 +229,11 @@ pub(super) fn rate(text: &str) -> Result<Rate, String> {
         .all(|byte| byte.is_ascii_digit() || byte == b'.');
     let per_second = plain.then(|| format!("{text}/s"));
     Rate::from_str(per_second.as_deref().unwrap_or(text)).map_err(|error| error.to_string())
+}
+
+/// What a server can serve.
+pub(super) fn capacity(text: &str) -> Result<Capacity, String> {
+    Capacity::new(rate(text)?.per_second()).map_err(|error| error.to_string())
 }
 
 /// A delay as written: one duration, or two with `..` between.

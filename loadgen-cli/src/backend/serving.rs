@@ -8,7 +8,7 @@ use loadgen_backends::balance::ConfigError;
 use loadgen_backends::balance::http::manage::{ManagementError, StoreReloadError};
 use loadgen_backends::proxy::ProxyError;
 use loadgen_backends::{
-    ErrorFault, Faults, RunningServer, ServeError, ServerConfig, Stall, TlsFiles,
+    ErrorFault, Faults, Queue, RunningServer, ServeError, ServerConfig, Stall, TlsFiles,
 };
 
 use crate::args::{FaultArgs, ServerArgs};
@@ -146,5 +146,9 @@ fn faults(args: &FaultArgs, special: &Special) -> Faults {
         refuse: args.refuse_rate.unwrap_or_default(),
         cut_after: args.cut_after,
         throttle: args.throttle,
+        queue: args.capacity.map(|capacity| Queue {
+            capacity,
+            service_times: args.service_times.into(),
+        }),
     }
 }

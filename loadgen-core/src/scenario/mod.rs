@@ -32,7 +32,7 @@ mod value;
 pub use crate::data::Order as DataOrder;
 pub use backend::{
     BackendPlan, BackendRole, BalanceAlgorithm, BalanceLayer, BalanceOptions, HeaderRoute,
-    ProxyOptions, ServeOptions,
+    ProxyOptions, ServeOptions, ServiceTimes,
 };
 pub use data::{DataSource, RowPer, WhenOut};
 pub use event::{Deed, DeedBody, EventPlan, ExecDeed, HttpDeed};

@@ -149,6 +149,11 @@ fn flags(options: &ServeOptions) -> Vec<String> {
         ("refuse-rate", options.refuse_rate.clone()),
         ("cut-after", options.cut_after.map(|it| it.to_string())),
         ("throttle", options.throttle.map(|it| it.to_string())),
+        ("capacity", options.capacity.map(|it| it.to_string())),
+        (
+            "service-times",
+            options.service_times.map(|it| it.as_str().to_owned()),
+        ),
         ("version", options.version.clone()),
         ("lame-duck", options.lame_duck.map(format_duration)),
         ("tls-cert", certificate),

@@ -16,6 +16,7 @@ use std::time::Duration;
 use super::fault::Faults;
 use super::protocol::Protocol;
 use crate::expectation::Glob;
+use crate::units::Rate;
 
 /// A server that the run starts: one that answers, or a balancer in front of others.
 #[derive(Debug, Clone, PartialEq)]
@@ -74,6 +75,10 @@ pub struct ServeOptions {
     pub cut_after: Option<u64>,
     /// How many calls it answers a second at the most.
     pub throttle: Option<u32>,
+    /// How many calls a second it can serve, one after the other, while the others wait in line.
+    pub capacity: Option<Rate>,
+    /// How long serving one takes; always as long unless told.
+    pub service_times: Option<ServiceTimes>,
     /// Over TCP, whether it answers whole lines.
     pub lines: bool,
     /// Over TCP, whether each connection begins with its name.
@@ -86,6 +91,16 @@ pub struct ServeOptions {
     pub lame_duck: Option<Duration>,
     /// PEM files with its certificate chain and its key.
     pub tls: Option<(PathBuf, PathBuf)>,
+}
+
+/// How long a server with a given capacity takes for a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServiceTimes {
+    /// Always as long.
+    Constant,
+    /// At random, exponentially distributed.
+    Exponential,
 }
 
 /// What a balancer is told. What it is not told is as for `loadgen balance`.
@@ -157,6 +172,17 @@ impl BalanceAlgorithm {
             Self::RoundRobin => "round_robin",
             Self::WeightedRoundRobin => "weighted_round_robin",
             Self::LeastConnections => "least_connections",
+        }
+    }
+}
+
+impl ServiceTimes {
+    /// Its word in commands.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Constant => "constant",
+            Self::Exponential => "exponential",
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::raw::{
     RawAlgorithm, RawBackend, RawBackends, RawBalance, RawProtocol, RawServe, RawServer,
+    RawServiceTimes,
 };
 use super::route;
 use super::value::{
@@ -9,6 +10,7 @@ use super::value::{
 };
 use super::{
     BackendPlan, BackendRole, BalanceAlgorithm, BalanceLayer, BalanceOptions, ServeOptions,
+    ServiceTimes,
 };
 use crate::scenario::fault::raw::RawFaults;
 use crate::scenario::protocol::Protocol;
@@ -103,6 +105,11 @@ fn serve(options: &ServeOptions, raw: &mut RawServer) {
     raw.refuse_rate = share(&options.refuse_rate);
     raw.cut_after = Entry::from_option(options.cut_after.map(Bounded));
     raw.throttle = Entry::from_option(options.throttle.map(Bounded::of));
+    raw.capacity = Entry::from_option(options.capacity);
+    raw.service_times = Entry::from_option(options.service_times.map(|it| match it {
+        ServiceTimes::Constant => RawServiceTimes::Constant,
+        ServiceTimes::Exponential => RawServiceTimes::Exponential,
+    }));
     raw.lines = flag(options.lines);
     raw.identity_on_connect = flag(options.identity_on_connect);
     raw.version = Entry::from_option(options.version.clone().map(VersionText));

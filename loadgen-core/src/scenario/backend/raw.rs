@@ -13,6 +13,7 @@ use super::value::{
 use crate::scenario::fault::raw::RawFaults;
 use crate::scenario::reader::{Check, Decode, Entries, Entry, List, Place, Reader, choice, object};
 use crate::scenario::value::{Bounded, FilePath, PositiveSpan};
+use crate::units::Rate;
 
 choice! {
     /// What a server answers.
@@ -53,6 +54,16 @@ choice! {
         Tcp = "tcp",
         /// Requests.
         Http = "http",
+    }
+}
+
+choice! {
+    /// How long a server with a given capacity takes for a call.
+    RawServiceTimes {
+        /// Always as long.
+        Constant = "constant",
+        /// At random, exponentially distributed.
+        Exponential = "exponential",
     }
 }
 
@@ -111,6 +122,10 @@ object! {
         "cut_after" cut_after: Requests,
         /// How many calls it answers a second at the most.
         "throttle" throttle: CallsPerSecond,
+        /// How many calls a second it can serve: one after the other, while the others wait in line.
+        "capacity" capacity: Rate,
+        /// How long serving one takes. `constant` unless given.
+        "service_times" service_times: RawServiceTimes,
         /// Whether it answers whole lines (TCP).
         "lines" lines: bool,
         /// Whether each connection begins with a line that is its name (TCP).
@@ -162,6 +177,8 @@ object! {
         "listen" => "where it listens is its `address`",
         "proxy" => "a fault proxy is {\"serve\": \"proxy\", \"to\": \"b1\"}",
         "latency" => "what goes wrong at a fault proxy from its start is `faults`",
+        "queue" => "calls that wait in line are a server's with a `capacity`: \"5000/s\"",
+        "service_time" => "`service_times` says how they are distributed; their mean is one over the `capacity`",
         "targets" => "those behind a balancer are its `backends`",
         "routes" => "that is `route`",
     }

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use super::placing;
-use super::raw::{RawAlgorithm, RawBackends, RawBalance, RawServe, RawServer};
+use super::raw::{RawAlgorithm, RawBackends, RawBalance, RawServe, RawServer, RawServiceTimes};
 use super::route;
 use super::value::{ListenText, is_backend_name};
 use super::{
     BackendPlan, BalanceAlgorithm, BalanceLayer, BalanceOptions, ProxyOptions, ServeOptions,
+    ServiceTimes,
 };
 use crate::nearest::did_you_mean;
 use crate::scenario::fault::Faults;
@@ -21,7 +22,7 @@ use crate::scenario::value::FilePath;
 const MOST: usize = 64;
 
 /// Fields of servers that answer, and of balancers; what is in neither is of both.
-const OF_SERVE: [&str; 19] = [
+const OF_SERVE: [&str; 21] = [
     "grpc_address",
     "websocket_address",
     "http_address",
@@ -34,6 +35,8 @@ const OF_SERVE: [&str; 19] = [
     "refuse_rate",
     "cut_after",
     "throttle",
+    "capacity",
+    "service_times",
     "lines",
     "identity_on_connect",
     "version",
@@ -271,7 +274,11 @@ impl Room<'_> {
             let expected = "`address`, where one protocol is served";
             fits &= self.has_none(&EACH_ADDRESS, "an address for one of several", expected);
         }
-        for (field, with) in [("stall_rate", "stall"), ("error_code", "error_rate")] {
+        for (field, with) in [
+            ("stall_rate", "stall"),
+            ("error_code", "error_rate"),
+            ("service_times", "capacity"),
+        ] {
             if raw.has(field) && !raw.has(with) {
                 self.refuse(
                     &format!(".{field}"),
@@ -306,6 +313,11 @@ impl Room<'_> {
             refuse_rate: text(raw.refuse_rate.given().map(|it| &it.0)),
             cut_after: raw.cut_after.given().map(|it| it.0),
             throttle: raw.throttle.given().map(|it| it.small()),
+            capacity: raw.capacity.given().copied(),
+            service_times: raw.service_times.given().map(|it| match it {
+                RawServiceTimes::Constant => ServiceTimes::Constant,
+                RawServiceTimes::Exponential => ServiceTimes::Exponential,
+            }),
             lines: raw.lines.given().copied().unwrap_or(false),
             identity_on_connect: raw.identity_on_connect.given().copied().unwrap_or(false),
             version: text(raw.version.given().map(|it| &it.0)),

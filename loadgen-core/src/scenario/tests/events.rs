@@ -133,6 +133,11 @@ fn routed(route: &Value) -> Value {
 #[test_case(&json!({ "b1": { "serve": "grpc", "dealy": "1ms" } }) => "backends.b1.dealy: found an unknown field, expected a field of an address to listen on, or an object such as {\"serve\": \"grpc\", \"address\": \":28001\"}; did you mean `delay`?"; "a slip")]
 #[test_case(&json!({ "b1": { "serve": "grpc", "delay": "9ms..1ms" } }) => "backends.b1.delay: found \"9ms..1ms\", expected a time such as \"20ms\", or two to draw from, such as \"10ms..50ms\""; "a delay")]
 #[test_case(&json!({ "b1": { "serve": "grpc", "error_code": "UNAVAILABLE" } }) => "backends.b1.error_code: found it without `error_rate`, expected both, or neither"; "a code alone")]
+#[test_case(&json!({ "b1": { "serve": "grpc", "service_times": "constant" } }) => "backends.b1.service_times: found it without `capacity`, expected both, or neither"; "service times alone")]
+#[test_case(&json!({ "b1": { "serve": "grpc", "capacity": "5/s", "service_times": "normal" } }) => "backends.b1.service_times: found \"normal\", expected one of \"constant\", \"exponential\""; "other service times")]
+#[test_case(&json!({ "b1": { "serve": "grpc", "capacity": "0/s" } }) => "backends.b1.capacity: found \"0/s\", expected at least 0.000001/s"; "no capacity")]
+#[test_case(&json!({ "b1": { "serve": "grpc", "capacity": 5000 } }) => "backends.b1.capacity: found 5000, expected a rate as a text, such as \"500/s\""; "a capacity without its unit")]
+#[test_case(&json!({ "serve": "tcp", "b1": {}, "lb": { "balance": "tcp", "backends": ["b1"], "capacity": "5/s" } }) => "backends.lb.capacity: found a field of a server that answers, expected a field of a balancer"; "a capacity of a balancer")]
 #[test_case(&json!({ "b1": { "serve": "http", "version": "v1" } }) => "backends.b1.version: found a version, expected it where gRPC alone is served"; "a version over HTTP")]
 #[test_case(&json!({ "b1": { "serve": "http", "lame_duck": "2h" } }) => "backends.b1.lame_duck: found \"2h\", expected a duration from 1ms to 1h"; "a long farewell")]
 #[test_case(&json!({ "b1": { "serve": "grpc", "lines": true } }) => "backends.b1.lines: found a field of TCP, expected it where TCP is served"; "lines of gRPC")]
@@ -209,7 +214,7 @@ fn what_is_printed_reads_back_as_the_same() {
             "health_timeout": "100ms", "health_rise": 1, "health_fall": 5, "connect_timeout": "50ms" },
         "b1": { "address": ":28001", "threads": 2, "delay": "10ms..50ms", "stall": "1s", "stall_rate": "2%",
             "error_rate": "0.05", "error_code": "INTERNAL", "refuse_rate": "1%", "cut_after": 100,
-            "throttle": 1000, "lame_duck": "2s" },
+            "throttle": 1000, "capacity": "1500/s", "service_times": "exponential", "lame_duck": "2s" },
         "b2": { "serve": "all", "http_address": "127.0.0.2:28002" },
         "p": { "serve": "proxy", "to": "middle", "address": ":28200",
             "faults": { "latency": "5ms", "jitter": { "down": "1ms" }, "cut_after": "1MiB", "reset_new": "1%" } },

@@ -270,7 +270,7 @@ pub struct Verdict {
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub enum Status {
-    /// Every condition holds.
+    /// Every condition holds. Of a shard, of which none is judged: nothing speaks against its generator.
     Pass,
     /// A threshold or expectation failed, or nothing was measured that could be judged.
     Fail,

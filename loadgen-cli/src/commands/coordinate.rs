@@ -37,7 +37,22 @@ pub(crate) fn run(args: &CoordinateArgs) -> Result<Exit, Error> {
     let screen = Screen::stderr(args.quiet);
     let count = u32::try_from(args.shards).unwrap_or(u32::MAX);
     let whole = Whole::default();
-    let offered = coordinate::offer(&settings, count, run_id, whole.clone(), &screen)?;
+    let (call_off, called_off) = coordinate::call_off();
+    let (at, says) = (args.listen.clone(), screen.clone());
+    signals.react(move |_| {
+        says.say(&format!(
+            "stopping: the address {at} is looked for, and nobody has come"
+        ));
+        call_off();
+    });
+    let offered = coordinate::offer(
+        &settings,
+        count,
+        run_id,
+        whole.clone(),
+        &called_off,
+        &screen,
+    )?;
     let stop = offered.stopper();
     signals.react(move |nth| stop(nth > 1));
     let mut view = WholeView::new(screen, whole);

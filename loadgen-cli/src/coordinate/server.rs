@@ -88,7 +88,7 @@ pub(super) fn offer(
     if let Some(tls) = trust.of_server() {
         let spoken = server.tls_config(tls);
         server = spoken.map_err(|why| CoordinateError::Tls {
-            why: super::causes(&why),
+            why: super::words::of_files(&why),
         })?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread()

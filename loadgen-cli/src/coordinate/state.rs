@@ -78,6 +78,8 @@ enum Seat {
         ready: Option<Duration>,
         /// When it was heard last.
         heard: u64,
+        /// Which process it is, in words.
+        process: String,
     },
     /// The load began without it.
     Missing,
@@ -170,12 +172,22 @@ impl Coordinator {
             .map_err(refused)?;
         match (&self.phase, self.seats.get(index as usize)) {
             (_, None) => return Err(refused(format!("there is no {shard}"))),
-            (_, Some(Seat::Taken { .. })) => {
-                let why =
-                    format!("another process is {shard} of this run; each shard is one process");
+            (phase, Some(Seat::Taken { process, .. })) => {
+                let by = match process.is_empty() {
+                    true => String::new(),
+                    false => format!(" ({process})"),
+                };
+                // Under way, the place of one that is lost is no other's.
+                let kind = match phase {
+                    Phase::Running => Kind::Unspecified,
+                    Phase::Gathering { .. } | Phase::Ended { .. } => Kind::Taken,
+                };
                 return Err(Refused {
-                    kind: Kind::Taken.into(),
-                    why,
+                    kind: kind.into(),
+                    why: format!(
+                        "another process{by} is {shard} of this run; end one of the two, or give this one a `--shard` \
+                         of its own"
+                    ),
                 });
             }
             (Phase::Running, Some(Seat::Lost | Seat::Over)) => {
@@ -199,6 +211,7 @@ impl Coordinator {
             run_id: run_id.clone(),
             wants_result: self.policy.wants_results,
         };
+        let process = hello.process.clone();
         if self.first.is_none() {
             // What cannot be read is like nothing else.
             let plan = serde_json::from_str(&hello.plan).unwrap_or_default();
@@ -208,6 +221,7 @@ impl Coordinator {
             member,
             ready: None,
             heard: now,
+            process,
         };
         let set_up = self.set_up.values().cloned().map(Said::SetUp);
         Ok([Said::Welcome(welcome)].into_iter().chain(set_up).collect())

@@ -42,16 +42,12 @@ fn another_run_is_refused_by_name(first: &[&str], flags: &[&str]) -> String {
     last.trim_start_matches("error: ").trim().to_owned()
 }
 
-#[test_case(Some("other"); "another token")]
-#[test_case(None; "no token")]
-fn another_token_is_refused(token: Option<&str>) {
+#[test_case(Some("other"), "has another token than LOADGEN_COORDINATOR_TOKEN holds here; set it to one secret for the coordinator and all shards"; "another token")]
+#[test_case(None, "asks for a token, and LOADGEN_COORDINATOR_TOKEN is not set here; set it to the secret"; "no token")]
+fn another_token_is_refused(token: Option<&str>, expected: &str) {
     let said = second(&[], &[], [Some("s3cr3t"), token]);
     assert_eq!(said.code, Some(103), "{said:?}");
-    assert!(
-        said.stderr
-            .contains("wants another token than LOADGEN_COORDINATOR_TOKEN holds here"),
-        "{said:?}"
-    );
+    assert!(said.stderr.contains(expected), "{said:?}");
     assert!(!said.stderr.contains("s3cr3t"), "{said:?}");
 }
 
@@ -74,6 +70,7 @@ fn without_a_secret_only_this_machine_is_trusted(args: &[&str]) {
 #[test_case(&["run", "suite.json", "--shard", "0/2", "--coordinator", "127.0.0.1:9", "--repeat", "2"], "cannot be used with"; "again and again")]
 #[test_case(&["run", "suite.json", "--shard", "0/2", "--coordinator", "127.0.0.1:9", "--coordinator-ca", "x"], "--coordinator-cert <FILE>"; "half of TLS")]
 #[test_case(&["run", "suite.json", "--shard", "0/2", "--coordinator", "127.0.0.1:9", "--coordinator-ca", "x", "--coordinator-cert", "x", "--coordinator-key", "x"], "failed to read x:"; "no such file")]
+#[test_case(&["run", "suite.json", "--shard", "0/2", "--coordinator", "127.0.0.1:9", "--coordinator-ca", "suite.json", "--coordinator-cert", "x", "--coordinator-key", "x"], "suite.json: expected certificates of authorities in PEM form"; "no certificate")]
 #[test_case(&["run", "suite.json", "--shard", "0/2", "--coordinator", "127.0.0.1:9", "--out", "json=a", "--merged-out", "json=a"], "names a twice"; "two results in one file")]
 fn flags_that_do_not_go_together(args: &[&str], expected: &str) {
     let said = Stage::new(1).loadgen(args);
@@ -143,11 +140,19 @@ fn with_tls_both_show_a_certificate() {
     let stranger = start(1, "ca", "other", &["--wait-for-shards", "1s"]).end();
     assert_eq!(stranger.code, Some(103), "{stranger:?}");
     assert!(
-        stranger.stderr.contains("no coordinator at"),
+        stranger.stderr.contains(
+            "expected one (`--coordinator-cert`) of the authority that the coordinator has"
+        ),
         "{stranger:?}"
     );
+    let other = start(1, "other-ca", "other", &["--wait-for-shards", "1s"]).end();
+    assert_eq!(other.code, Some(103), "{other:?}");
+    let why = "its certificate is of no authority in the file of `--coordinator-ca`";
+    assert!(other.stderr.contains(why), "{other:?}");
     let plain = Running::start(&mut stage.shard(1, 2, &["--wait-for-shards", "1s"])).end();
     assert_eq!(plain.code, Some(103), "{plain:?}");
+    let why = "a coordinator that expects `--coordinator-ca`";
+    assert!(plain.stderr.contains(why), "{plain:?}");
     let one = start(1, "ca", "one", &[]);
     for said in [one.end(), zero.end()] {
         assert_eq!(said.code, Some(0), "{said:?}");

@@ -33,6 +33,7 @@ fn hello(index: u32, count: u32) -> Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: 0,
         run_id: String::new(),
+        process: "process 7 on bench-1".to_owned(),
         plan: json!({"scenarios": [{"name": "s", "load": {"closed": {"users": 8}}}]}).to_string(),
     }
 }
@@ -101,7 +102,7 @@ fn all_begin_at_one_moment_once_the_last_is_ready() {
 
 #[test_case(|it| it.count = 4 => "this is shard 1 of 4, and the coordinator waits for 3")]
 #[test_case(|it| it.version = "0.0.1".to_owned() => format!("shard 1 of 3 is loadgen 0.0.1, and the coordinator {}; use one version for all", env!("CARGO_PKG_VERSION")))]
-#[test_case(|it| it.index = 0 => "another process is shard 0 of 3 of this run; each shard is one process")]
+#[test_case(|it| it.index = 0 => "another process (process 7 on bench-1) is shard 0 of 3 of this run; end one of the two, or give this one a `--shard` of its own")]
 #[test_case(|it| it.index = 3 => "there is no shard 3 of 3")]
 #[test_case(|it| it.seed = 7 => "shard 1 of 3 has another plan than the shards that are here:\n  `--seed` is 0 in shard 0 and 7 in shard 1 of 3")]
 #[test_case(|it| it.plan = it.plan.replace('8', "9") => "shard 1 of 3 has another plan than the shards that are here:\n  `scenarios.s.load.closed.users` is 8 in shard 0 and 9 in shard 1 of 3"; "another plan")]
@@ -446,4 +447,18 @@ proptest! {
         }
         prop_assert!(state.end().is_some());
     }
+}
+
+/// Before the load the place of one that is gone is another's; under way it is nobody's, and nothing is to be waited for.
+#[test]
+fn a_place_is_waited_for_only_before_the_load() {
+    let kind = |outputs: &[Output]| match told(outputs, 9).as_slice() {
+        [Said::Refused(refused)] => refused.kind(),
+        other => panic!("not refused: {other:?}"),
+    };
+    let mut gathering = coordinator(2);
+    gathering.join(0, hello(0, 2), 0);
+    assert_eq!(kind(&gathering.join(9, hello(0, 2), 0)), Kind::Taken);
+    let mut running = running(2);
+    assert_eq!(kind(&running.join(9, hello(0, 2), 0)), Kind::Unspecified);
 }

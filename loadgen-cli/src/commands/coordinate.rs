@@ -7,7 +7,6 @@ use super::run::{meaning, variable};
 use crate::args::CoordinateArgs;
 use crate::coordinate::{self, Finished};
 use crate::error::Error;
-use crate::limits;
 use crate::output::{self, Pending, Shown};
 use crate::results::{self, ResultError};
 use crate::screen::Screen;
@@ -27,8 +26,6 @@ pub(crate) fn run(args: &CoordinateArgs) -> Result<Exit, Error> {
     refuse_same_output(&flags.merged_outputs)?;
     let signals = Listener::install(Early::Ends, stop_at_once)?;
     let run_id = run_id(args.run_id.as_deref(), None, variable).map_err(SettingsError::from)?;
-    // Each shard is a connection.
-    limits::raise();
     let settings = coordination(&args.listen, flags, variable)?;
     let outputs = flags.merged_outputs.iter().map(Pending::open);
     let outputs: Vec<Pending> = outputs

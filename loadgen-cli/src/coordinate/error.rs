@@ -7,6 +7,7 @@ use super::LONGEST_TEXT;
 use super::proto::Refused;
 use super::proto::refused::Kind;
 use super::trust::TOKEN;
+use crate::limits::ShardLimitError;
 
 /// Why the shards of a run did not come together.
 #[derive(Debug, thiserror::Error)]
@@ -89,6 +90,9 @@ pub(crate) enum CoordinateError {
         /// What the system said.
         source: io::Error,
     },
+    /// Fewer descriptors than shards.
+    #[error(transparent)]
+    Limit(#[from] ShardLimitError),
     /// A thread, or a folder for results.
     #[error("failed to start the coordinator: {0}")]
     Start(io::Error),
@@ -169,7 +173,8 @@ impl CoordinateError {
             | Self::File { .. }
             | Self::NoPem { .. }
             | Self::Tls { .. }
-            | Self::Listen { .. } => true,
+            | Self::Listen { .. }
+            | Self::Limit(_) => true,
             Self::Start(_)
             | Self::Absent { .. }
             | Self::NoToken { .. }

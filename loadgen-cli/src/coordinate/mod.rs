@@ -14,6 +14,7 @@ mod results;
 mod server;
 mod settings;
 mod state;
+mod strangers;
 mod together;
 mod trust;
 mod whole;

@@ -1,15 +1,18 @@
 //! Whoever has no part in a run: of another one, with another secret, or with none.
 
 use std::fs;
+use std::io::{ErrorKind, Read as _};
+use std::net::TcpStream;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
 use test_case::test_case;
 
-use crate::common::Said;
-use crate::support::{Running, Stage};
+use crate::common::{Said, loadgen};
+use crate::support::{Running, Stage, WITHIN};
 
 const TOKEN: &str = "LOADGEN_COORDINATOR_TOKEN";
 
@@ -161,4 +164,61 @@ fn with_tls_both_show_a_certificate() {
         stage.document("whole.json")["run"]["shards"]["missing_share"],
         0.0
     );
+}
+
+/// As many connections as a process may open, that say nothing: they are let go, and the shards come together meanwhile.
+#[test]
+fn idle_connections_keep_no_shard_out() {
+    const IDLE: usize = 900;
+    let stage = Stage::new(1);
+    let address = stage.coordinator.clone();
+    // As many descriptors as many systems let a process have.
+    let limited = |index: u32| {
+        let shard = stage.shard(index, 2, &["--no-journal"]);
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n 512; exec \"$@\"", "sh"]);
+        command.arg(shard.get_program()).args(shard.get_args());
+        command
+            .env(TOKEN, "s3cr3t")
+            .current_dir(stage.folder.path());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running::start(&mut command)
+    };
+    let zero = limited(0);
+    zero.says("listens on");
+    let connect = |_| TcpStream::connect(&address).expect("it listens");
+    let mut idle: Vec<TcpStream> = (0..IDLE).map(connect).collect();
+    // The first have made room for others.
+    let read = idle[0]
+        .set_read_timeout(Some(WITHIN))
+        .and_then(|()| idle[0].read(&mut [0]));
+    assert!(
+        read.as_ref()
+            .map_or_else(|it| it.kind() == ErrorKind::ConnectionReset, |it| *it == 0),
+        "{read:?}"
+    );
+    for said in [limited(1), zero].map(Running::end) {
+        assert_eq!(said.code, Some(0), "{said:?}");
+    }
+}
+
+#[test]
+fn more_shards_than_descriptors_are_refused() {
+    let stage = Stage::new(1);
+    let program = loadgen(&[]).get_program().to_owned();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -n 512; exec \"$@\"", "sh"])
+        .arg(program);
+    command.args([
+        "coordinate",
+        "--listen",
+        &stage.coordinator,
+        "--shards",
+        "1000",
+    ]);
+    let said: Said = command.output().expect("loadgen starts").into();
+    assert_eq!(said.code, Some(2), "{said:?}");
+    let why = "1,000 shards are a connection each to their coordinator";
+    assert!(said.stderr.contains(why), "{said:?}");
 }

@@ -88,6 +88,12 @@ pub(crate) fn join(
     if plan.len() > LONGEST_TEXT {
         return Err(CoordinateError::Plan { bytes: plan.len() });
     }
+    let data = context.shard.iter().flat_map(|it| &it.data);
+    let data = data.map(|it| proto::Data {
+        scenario: it.scenario.clone(),
+        source: it.source.clone(),
+        sha256: it.sha256.clone(),
+    });
     let hello = Hello {
         index: shard.index(),
         count: shard.count(),
@@ -95,6 +101,7 @@ pub(crate) fn join(
         seed: context.shard.as_ref().map_or(0, |it| it.seed),
         run_id: run_id.unwrap_or_default().to_owned(),
         plan,
+        data: data.collect(),
         process: format!("process {}{}", std::process::id(), on_its(context)),
     };
     let says = screen.clone();

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use serde_json::json;
 use test_case::test_case;
 
-use super::super::proto::EarlyEnd;
 use super::super::proto::set_up::Ended;
+use super::super::proto::{Data, EarlyEnd};
 use super::*;
 
 const SECOND: u64 = 1_000_000_000;
@@ -34,8 +34,17 @@ fn hello(index: u32, count: u32) -> Hello {
         seed: 0,
         run_id: String::new(),
         process: "process 7 on bench-1".to_owned(),
+        data: rows("aa"),
         plan: json!({"scenarios": [{"name": "s", "load": {"closed": {"users": 8}}}]}).to_string(),
     }
+}
+
+fn rows(sha256: &str) -> Vec<Data> {
+    vec![Data {
+        scenario: "s".to_owned(),
+        source: "users".to_owned(),
+        sha256: sha256.to_owned(),
+    }]
 }
 
 /// What this member was told.
@@ -106,6 +115,7 @@ fn all_begin_at_one_moment_once_the_last_is_ready() {
 #[test_case(|it| it.index = 3 => "there is no shard 3 of 3")]
 #[test_case(|it| it.seed = 7 => "shard 1 of 3 has another plan than the shards that are here:\n  `--seed` is 0 in shard 0 and 7 in shard 1 of 3")]
 #[test_case(|it| it.plan = it.plan.replace('8', "9") => "shard 1 of 3 has another plan than the shards that are here:\n  `scenarios.s.load.closed.users` is 8 in shard 0 and 9 in shard 1 of 3"; "another plan")]
+#[test_case(|it| it.data = rows("bb") => "shard 1 of 3 has another plan than the shards that are here:\n  the file of `scenarios.s.data.users` holds other rows in shard 0 than in shard 1 of 3: give all shards the same one"; "other rows")]
 #[test_case(|it| it.run_id = "other".to_owned() => "shard 1 of 3 is of the run `other`, and the coordinator of `mine`: name the address of its own, or one `--run-id` for all")]
 fn whoever_is_of_another_run_is_refused_by_name(change: fn(&mut Hello)) -> String {
     let mut state = coordinator(3);

@@ -23,7 +23,7 @@ impl CalledOff {
     pub(super) async fn wait(&mut self) {
         if self.0.wait_for(|it| *it).await.is_err() {
             // Nobody is left who could.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 

@@ -10,7 +10,7 @@ use loadgen_core::report::{Context, Document, ReadError};
 use crate::args::CompareFlags;
 use crate::output::OutputError;
 use crate::results::{self, ResultError};
-use crate::screen;
+use crate::screen::Screen;
 
 /// What a run that is made now is called in messages.
 pub(crate) const THIS_RUN: &str = "this run";
@@ -93,26 +93,26 @@ fn with_hint(error: &CompareError) -> String {
     format!("{error}{hint}")
 }
 
-/// The results in these files and folders, in their order.
+/// The results in these files and folders, in their order; `says` is told what of a folder is passed over.
 ///
 /// # Errors
 /// For the first that is none.
-pub(crate) fn load(paths: &[PathBuf]) -> Result<Vec<Stored>, ComparingError> {
+pub(crate) fn load(paths: &[PathBuf], says: &Screen) -> Result<Vec<Stored>, ComparingError> {
     let mut all = Vec::new();
     for path in paths {
         if path.is_dir() {
-            all.extend(of_folder(path)?);
+            all.extend(of_folder(path, says)?);
         } else {
-            all.push(stored(path)?);
+            all.push(stored(path, says)?);
         }
     }
     Ok(all)
 }
 
-fn stored(path: &Path) -> Result<Stored, ResultError> {
+fn stored(path: &Path, says: &Screen) -> Result<Stored, ResultError> {
     Ok(Stored {
         source: crate::suite::name(path),
-        document: results::load(path)?,
+        document: results::load(path, says)?,
     })
 }
 
@@ -141,15 +141,15 @@ pub(crate) fn results_in(path: &Path) -> Result<Vec<PathBuf>, ComparingError> {
 ///
 /// # Errors
 /// Where it cannot be read, or is no whole result.
-pub(crate) fn stored_in_folder(file: &Path) -> Result<Option<Stored>, ResultError> {
-    match stored(file) {
+pub(crate) fn stored_in_folder(file: &Path, says: &Screen) -> Result<Option<Stored>, ResultError> {
+    match stored(file, says) {
         Ok(stored) => Ok(Some(stored)),
         Err(ResultError::Content {
             source:
                 source @ (ReadError::NotAResult { .. } | ReadError::Syntax { .. } | ReadError::Empty),
             ..
         }) => {
-            screen::note(format_args!("passing over {}: {source}", file.display()));
+            says.say(&format!("passing over {}: {source}", file.display()));
             Ok(None)
         }
         Err(error) => Err(error),
@@ -157,10 +157,10 @@ pub(crate) fn stored_in_folder(file: &Path) -> Result<Option<Stored>, ResultErro
 }
 
 /// The results in a folder, by their names.
-fn of_folder(path: &Path) -> Result<Vec<Stored>, ComparingError> {
+fn of_folder(path: &Path, says: &Screen) -> Result<Vec<Stored>, ComparingError> {
     let mut all = Vec::new();
     for file in results_in(path)? {
-        all.extend(stored_in_folder(&file)?);
+        all.extend(stored_in_folder(&file, says)?);
     }
     match all.is_empty() {
         true => Err(ComparingError::Empty {

@@ -112,8 +112,13 @@ fn listed(problems: &[AssembleError]) -> String {
 }
 
 impl Error {
-    /// Says on standard error why a command could not do its work.
+    /// Says on standard error why a command could not do its work. Of a reader that went away nothing is said.
     pub(crate) fn say(&self) {
+        if let Self::Print(error) | Self::Run(RunError::Print(error)) = self
+            && error.is_unread()
+        {
+            return;
+        }
         let paint = paint::for_stderr();
         // A list of problems reads best as it is; a syntax error with the line that it stands in.
         if let Self::Load(LoadError::Suite(suite)) = self

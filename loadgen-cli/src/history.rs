@@ -162,6 +162,7 @@ fn verdict(document: &Document) -> &'static str {
         _ if run.cut_off => "CUT OFF",
         Status::Invalid => "INVALID",
         Status::Pass if run.stopped => "STOPPED",
+        Status::Pass if run.shard.is_some() => "PART",
         Status::Pass => "PASS",
     }
 }

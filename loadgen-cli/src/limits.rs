@@ -25,6 +25,20 @@ pub(crate) struct LimitError {
     limit: u64,
 }
 
+/// More shards than files may be open.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} are a connection each to their coordinator, which with {} of its own are {} open files, and this process may \
+     have {}; raise the limit with `ulimit -n {needed}` (as root, or in /etc/security/limits.conf, where the hard limit \
+     is lower)",
+    human::counted(*shards, "shard"), human::count(needed - shards), human::count(*needed), human::count(*limit)
+)]
+pub(crate) struct ShardLimitError {
+    shards: u64,
+    needed: u64,
+    limit: u64,
+}
+
 /// The limits of open files as they are, soft and hard; `u64::MAX` is none.
 pub(crate) fn open_files() -> (u64, u64) {
     let limit = getrlimit(Resource::Nofile);
@@ -94,6 +108,26 @@ pub(crate) fn check(connections: u64, workers: usize) -> Result<(), LimitError> 
     fits(connections, workers, getrlimit(Resource::Nofile).current)
 }
 
+/// Makes sure that the connections of so many shards fit, and of so many others.
+///
+/// # Errors
+/// [`ShardLimitError`] when they do not.
+pub(crate) fn check_shards(shards: u64, others: u64) -> Result<(), ShardLimitError> {
+    shards_fit(shards, others, getrlimit(Resource::Nofile).current)
+}
+
+fn shards_fit(shards: u64, others: u64, limit: Option<u64>) -> Result<(), ShardLimitError> {
+    let needed = shards.saturating_add(others + BESIDE_CONNECTIONS);
+    match limit {
+        Some(limit) if needed > limit => Err(ShardLimitError {
+            shards,
+            needed,
+            limit,
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn fits(connections: u64, workers: usize, limit: Option<u64>) -> Result<(), LimitError> {
     let needed = connections
         .saturating_add(BESIDE_CONNECTIONS)
@@ -118,5 +152,13 @@ mod tests {
         assert!(fits(944, 4, Some(1_024)).is_ok());
         let error = fits(5_000, 2, Some(1_024)).unwrap_err();
         insta::assert_snapshot!(error, @"5,000 connections + 64 of its own make 5,064 open files, and this process may have 1,024; raise the limit with `ulimit -n 5064` (as root, or in /etc/security/limits.conf, where the hard limit is lower), or ask for fewer, of gRPC with `--connections`, of WebSocket with `--concurrency`");
+    }
+
+    #[test]
+    fn shards_that_fit_and_that_do_not() {
+        assert!(shards_fit(60_000, 16, None).is_ok());
+        assert!(shards_fit(960, 16, Some(1_024)).is_ok());
+        let error = shards_fit(1_000, 16, Some(1_024)).unwrap_err();
+        insta::assert_snapshot!(error, @"1,000 shards are a connection each to their coordinator, which with 64 of its own are 1,064 open files, and this process may have 1,024; raise the limit with `ulimit -n 1064` (as root, or in /etc/security/limits.conf, where the hard limit is lower)");
     }
 }

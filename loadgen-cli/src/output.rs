@@ -2,6 +2,7 @@
 
 mod files;
 mod json;
+mod left;
 mod print;
 mod result;
 mod suite;

@@ -10,8 +10,9 @@ use loadgen_core::{input, journal};
 
 use crate::coordinate::Results;
 use crate::output::OutputError;
+use crate::screen::Screen;
 use crate::settings::{is_journal_beside, journal_beside};
-use crate::{screen, suite};
+use crate::suite;
 
 /// Why the result of an earlier run cannot be told of.
 #[derive(Debug, thiserror::Error)]
@@ -87,17 +88,17 @@ fn listed(journals: &[PathBuf]) -> String {
 }
 
 /// The result in a file, or on standard input (`-`), or as far as a journal has it, which may be the only
-/// one in a folder.
+/// one in a folder; `says` is told of a run that is still under way.
 ///
 /// # Errors
 /// [`ResultError::Read`] when it cannot be read, [`ResultError::Content`] when it is no result; what is wrong
 /// with a journal, or with what there is of them.
-pub(crate) fn load(path: &Path) -> Result<Document, ResultError> {
+pub(crate) fn load(path: &Path, says: &Screen) -> Result<Document, ResultError> {
     if path.is_dir() {
-        return load_journal(&only_journal(path)?);
+        return load_journal(&only_journal(path)?, says);
     }
     if journal::is_journal(path) {
-        return load_journal(path);
+        return load_journal(path, says);
     }
     let text = read(path).map_err(|source| not_read(path, source))?;
     report::read(&text).map_err(|source| ResultError::Content {
@@ -121,7 +122,8 @@ pub(crate) fn of_shards(told: Results) -> Result<Document, ResultError> {
 fn merged(told: &Results) -> Result<Document, String> {
     let mut merge = Merge::default();
     for (shard, path) in told.whole() {
-        let document = load(path).map_err(|it| it.to_string())?;
+        // Of what a shard has told, nothing is under way.
+        let document = load(path, &Screen::stderr(true)).map_err(|it| it.to_string())?;
         let added = merge.add(&format!("shard {shard}"), &document);
         added.map_err(|it| it.to_string())?;
     }
@@ -129,10 +131,10 @@ fn merged(told: &Results) -> Result<Document, String> {
 }
 
 /// As far as the run had come. One that has not ended will have come further in a second.
-fn load_journal(path: &Path) -> Result<Document, ResultError> {
+fn load_journal(path: &Path, says: &Screen) -> Result<Document, ResultError> {
     let kept = journal::read(path)?;
     if kept.is_running {
-        screen::note(format_args!(
+        says.say(&format!(
             "the run of {} is still under way; this is what there is of it now",
             path.display()
         ));

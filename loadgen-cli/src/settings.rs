@@ -21,7 +21,7 @@ use std::ffi::OsString;
 
 use loadgen_core::engine::Options;
 use loadgen_core::pacer::Pacing;
-use loadgen_core::report::ShardPart;
+use loadgen_core::report::{DataDigest, ShardPart};
 use loadgen_core::scenario::{Plan, Protocol, ScenarioPlan, Suite, Target};
 use loadgen_core::schedule::{Load, Shard};
 use loadgen_core::units::format_duration;
@@ -176,6 +176,13 @@ impl RunSettings {
         self.is_part.then(|| {
             let mut part = ShardPart::new(shard, seed, slices.collect());
             part.run_id.clone_from(&self.run_id);
+            let of = |it: &ScenarioPlan| {
+                let digests = it.data_digests().into_iter();
+                let named =
+                    digests.map(|(source, digest)| DataDigest::new(&it.name, source, digest));
+                named.collect::<Vec<_>>()
+            };
+            part.data = self.plan.scenarios.iter().flat_map(of).collect();
             part
         })
     }

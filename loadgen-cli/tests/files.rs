@@ -476,3 +476,49 @@ fn validate_tells_of_rows_that_are_wrong() {
         );
     }
 }
+
+/// Nobody reads what is printed, as behind `| head -1`.
+fn unread(args: &[&str]) -> Said {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let mut command = loadgen(args);
+    command.stdout(writer).stderr(Stdio::piped());
+    command.output().expect("loadgen starts").into()
+}
+
+/// Only what is of no use in part has another exit code.
+#[test]
+fn a_reader_that_went_away_is_told_nothing() {
+    let (folder, suite) = file(&GOOD.replace("127.0.0.1:50051", "greeter.example.com:443"));
+    let suite = suite.display().to_string();
+    let result = folder.path().join("result.json").display().to_string();
+    let out = format!("json={result}");
+    let run = say(&["run", "-s", "hello_light", "-q", "--out", &out]);
+    assert_eq!(run.code, Some(0), "{run:?}");
+    let results = folder.path().display().to_string();
+    let image = ["--shards", "2", "--image", "loadgen:1"];
+    let kubernetes = [&["kubernetes", &suite][..], &image].concat();
+    for (args, code) in [
+        (&["list"][..], 0),
+        (&["list", "--json"], 0),
+        (&["validate", &suite], 0),
+        (&["validate", "--print", &suite], 0),
+        (&["schema", "scenario"], 0),
+        (&["completions", "bash"], 0),
+        (&["history", &results], 0),
+        (&["history", &results, "--csv"], 0),
+        (&["report", &result], 0),
+        (&["compare", &result, &result, "--force"], 0),
+        (&["report", &result, "--json"], 1),
+        (&["compare", &result, &result, "--force", "--json"], 1),
+        (&["run", "-s", "hello_light", "-q", "--json"], 1),
+        (&kubernetes, 1),
+    ] {
+        let said = unread(args);
+        assert_eq!(
+            (said.code, said.stderr.as_str()),
+            (Some(code), ""),
+            "{args:?}"
+        );
+    }
+}

@@ -215,6 +215,19 @@ fn what_a_pod_would_do_in_vain_is_said() {
     }
 }
 
+/// With a Secret of somebody's own its keys are not known here.
+#[test]
+fn variables_that_no_pod_has_are_named() {
+    let fields = "targets: [\"h:1\"]; metadata: {a: {env: KEY}, b: {env: LOADGEN_RUN_ID}, c: {env: LEVEL, default: x}}";
+    let warning = "WARNING: no pod has the environment variables that the scenario asks for (KEY): make a Secret with them and LOADGEN_COORDINATOR_TOKEN as its keys, and name it with `--secret`";
+    for (flags, is_said) in [(&[][..], true), (&["--secret", "mine"], false)] {
+        let said = printed(fields, flags);
+        assert_eq!(said.code, Some(0), "{said:?}");
+        let mut lines = said.stderr.lines();
+        assert_eq!(lines.any(|it| it == warning), is_said, "{said:?}");
+    }
+}
+
 #[test]
 fn a_token_is_a_new_one_each_time() {
     let token = || {

@@ -67,6 +67,10 @@ fn carry_out(folder: &Path, indexes: &[u32], count: u32) {
     for child in children {
         let said = Said::from(child.wait_with_output().expect("it ends"));
         assert_eq!(said.code, Some(0), "{said:?}");
+        // No condition is judged of a part.
+        assert!(!said.stdout.starts_with("PASS"), "{said:?}");
+        let told = "the verdict is of the whole run: `loadgen merge` of the results of all shards tells it";
+        assert!(said.stderr.lines().any(|it| it == told), "{said:?}");
     }
 }
 
@@ -122,6 +126,23 @@ fn what_is_merged_is_the_sum_of_the_shards() {
     // A machine that is busy with other tests may be in the way.
     assert_ne!(merged["verdict"]["status"], "fail", "{}", merged["verdict"]);
     assert_balances(&merged);
+    // What is passed over of a folder is told, but for whoever asked for errors only.
+    fs::copy(
+        folder.path().join("whole.json"),
+        folder.path().join("out/whole.json"),
+    )
+    .expect("a copy");
+    fs::write(folder.path().join("out/other.json"), "{}").expect("it is written");
+    let passing = in_folder(&folder, &["merge", "out", "--json"]);
+    for file in [
+        "whole.json: it was merged already",
+        "other.json: it is no result",
+    ] {
+        let what = format!("passing over out/{file}");
+        assert!(passing.stderr.contains(&what), "{passing:?}");
+    }
+    let quiet = in_folder(&folder, &["merge", "out", "-q"]);
+    assert_eq!((quiet.stdout.as_str(), quiet.stderr.as_str()), ("", ""));
     let shards: Vec<Value> = (0..4)
         .map(|it| document(&folder.path().join(format!("out/{it}.json"))))
         .collect();

@@ -8,6 +8,9 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use data_encoding::HEXLOWER;
+use ring::digest;
+
 /// The most that is read.
 const MOST_BYTES: u64 = 64 << 20;
 /// The most that is read of test data.
@@ -28,6 +31,24 @@ pub fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// As [`read`], of a file that may be long: test data.
 pub(crate) fn read_long(path: &Path) -> io::Result<Vec<u8>> {
     read_file(path, MOST_DATA_BYTES)
+}
+
+/// The SHA-256 of what [`read_long`] reads, in hexadecimal digits. A file is not held in memory for it.
+pub(crate) fn digest(path: &Path) -> io::Result<String> {
+    let mut context = digest::Context::new(&digest::SHA256);
+    if fs::metadata(path)?.is_file() {
+        let mut file = File::open(path)?;
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            match file.read(&mut piece)? {
+                0 => break,
+                read => context.update(&piece[..read]),
+            }
+        }
+    } else {
+        context.update(&read_long(path)?);
+    }
+    Ok(HEXLOWER.encode(context.finish().as_ref()))
 }
 
 fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {

@@ -9,6 +9,7 @@ use loadgen_core::record::RunRecord;
 use loadgen_core::schedule::{Load, Shard, ThinkTime, UserStage};
 use loadgen_core::units::Rate;
 use loadgen_core::workload::{Iteration, UserId, Workload};
+use proptest::prelude::*;
 use test_case::test_case;
 
 /// An iteration: its user and its number there, or the number of its arrival.
@@ -50,6 +51,16 @@ impl Workload for Notes {
 
 /// What the shards of a load do, each with as many workers as is said, in order; and their records.
 fn carry_out(load: &Load, workers: &[usize], takes: Duration) -> (Vec<Pass>, Vec<RunRecord>) {
+    carry_out_after(Duration::ZERO, load, workers, takes)
+}
+
+/// The same after a warm-up, whose passes are among them.
+fn carry_out_after(
+    warm_up: Duration,
+    load: &Load,
+    workers: &[usize],
+    takes: Duration,
+) -> (Vec<Pass>, Vec<RunRecord>) {
     let count = u32::try_from(workers.len()).expect("a count");
     let notes = Notes {
         takes,
@@ -59,8 +70,9 @@ fn carry_out(load: &Load, workers: &[usize], takes: Duration) -> (Vec<Pass>, Vec
         let shard = Shard::new(index, count).expect("a shard");
         let options = Options::default().workers(*workers).seed(3).shard(shard);
         let notes = notes.clone();
-        let run = Run::new(options)
-            .scenario(ScenarioSpec::new("s", load.clone()), move |_| notes.clone());
+        let mut spec = ScenarioSpec::new("s", load.clone());
+        spec.warm_up = warm_up;
+        let run = Run::new(options).scenario(spec, move |_| notes.clone());
         run.execute().expect("the run begins")
     };
     let records: Vec<RunRecord> = std::thread::scope(|scope| {
@@ -113,6 +125,54 @@ fn shards_do_what_one_process_does(load: &Load, workers: &[usize]) {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(8))]
+
+    /// However many there are, each arrival is one shard's, and each measured iteration; after a warm-up, too, but for
+    /// the numbers of arrivals.
+    #[test]
+    fn any_number_of_shards_does_what_one_process_does(
+        count in 1_usize..=64,
+        rate in 200.0_f64..900.0,
+        warm_up in prop::sample::select(vec![0_u64, 50, 100]),
+        is_open: bool,
+    ) {
+        let warm_up = Duration::from_millis(warm_up);
+        let load: Load = match is_open {
+            true => Load::open(Rate::new(rate).expect("a rate"))
+                .for_(Duration::from_millis(200))
+                .max_users(128)
+                .into(),
+            false => each_user(),
+        };
+        let planned = |records: &[RunRecord]| -> u64 {
+            records.iter().map(|it| it.scenarios[0].ledger.planned).sum()
+        };
+        let (whole, of_one) = carry_out_after(warm_up, &load, &[1], Duration::ZERO);
+        let (parts, records) = carry_out_after(warm_up, &load, &vec![1; count], Duration::ZERO);
+        prop_assert_eq!(planned(&records), planned(&of_one));
+        if warm_up.is_zero() {
+            prop_assert_eq!(parts, whole);
+        } else if is_open {
+            // Each worker numbers what it hands out, the warm-up first: no number comes twice, whichever they are.
+            let mut once = parts.clone();
+            once.dedup();
+            prop_assert_eq!(once.len(), whole.len());
+            prop_assert_eq!(parts.len(), whole.len());
+        } else {
+            // How often each comes before is chance; whoever does is one shard's.
+            let users = |passes: &[Pass]| {
+                let users = passes.iter().map(|it| match it {
+                    Pass::Of { user, .. } => *user,
+                    Pass::Arrival(_) => u32::MAX,
+                });
+                users.collect::<std::collections::BTreeSet<u32>>()
+            };
+            prop_assert_eq!(users(&parts), users(&whole));
+        }
+    }
+}
+
 /// Iterations that all users share: which user comes first is chance, how many there are is not.
 #[test_case(&[2, 1, 1]; "few")]
 #[test_case(&[1; 64]; "many")]
@@ -127,23 +187,24 @@ fn shared_iterations_are_divided(workers: &[usize]) {
     }
 }
 
-/// A cap is for all users together, wherever they are.
-#[test]
-fn a_rate_limit_is_divided() {
-    let limit = Rate::new(200.0).expect("a rate");
-    let load: Load = Load::closed(8)
+/// A cap is for all users together, wherever they are: each shard's first one is at once.
+#[test_case(1)]
+#[test_case(4)]
+#[test_case(64)]
+fn a_rate_limit_is_divided(count: usize) {
+    const PER_SECOND: f64 = 200.0;
+    let limit = Rate::new(PER_SECOND).expect("a rate");
+    let load: Load = Load::closed(64)
         .for_(Duration::from_millis(500))
         .rate_limit(limit)
         .into();
-    let (passes, records) = carry_out(&load, &[1, 1, 1, 1], Duration::ZERO);
-    // 25 each, the first at once.
-    assert!((80..=108).contains(&passes.len()), "{}", passes.len());
+    let (passes, records) = carry_out(&load, &vec![1; count], Duration::ZERO);
+    let most_of_each = (PER_SECOND * 0.5 / count as f64).ceil() as u64 + 3;
+    let most = 100 + count + 8;
+    assert!((80..=most).contains(&passes.len()), "{}", passes.len());
     for record in &records {
-        assert!(
-            record.scenarios[0].ledger.planned <= 28,
-            "{:?}",
-            record.scenarios[0].ledger
-        );
+        let ledger = &record.scenarios[0].ledger;
+        assert!(ledger.planned <= most_of_each, "{ledger:?}");
     }
 }
 

@@ -9,6 +9,7 @@ use crate::args::CompareArgs;
 use crate::comparing::{self, ComparingError, Stored};
 use crate::error::Error;
 use crate::output::{self, Kind, OutputError, Pending, PrintError, Shown};
+use crate::screen::Screen;
 
 /// Holds results of runs against those of others.
 ///
@@ -20,7 +21,9 @@ pub(crate) fn run(args: &CompareArgs) -> Result<Exit, Error> {
     let outputs: Vec<Pending> = outputs
         .collect::<Result<_, _>>()
         .map_err(ComparingError::Output)?;
-    let (base, new): (Vec<Stored>, Vec<Stored>) = (comparing::load(base)?, comparing::load(new)?);
+    let screen = Screen::stderr(args.quiet);
+    let base: Vec<Stored> = comparing::load(base, &screen)?;
+    let new: Vec<Stored> = comparing::load(new, &screen)?;
     let comparison = comparing::compare(&base, &new, &args.flags)?;
     let written = write(outputs, &comparison).map_err(ComparingError::Write);
     print(&comparison, Shown::with(args.json, args.quiet))?;

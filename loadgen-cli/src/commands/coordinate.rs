@@ -7,7 +7,6 @@ use super::run::{meaning, variable};
 use crate::args::CoordinateArgs;
 use crate::coordinate::{self, Finished};
 use crate::error::Error;
-use crate::limits;
 use crate::output::{self, Pending, Shown};
 use crate::results::{self, ResultError};
 use crate::screen::Screen;
@@ -27,8 +26,6 @@ pub(crate) fn run(args: &CoordinateArgs) -> Result<Exit, Error> {
     refuse_same_output(&flags.merged_outputs)?;
     let signals = Listener::install(Early::Ends, stop_at_once)?;
     let run_id = run_id(args.run_id.as_deref(), None, variable).map_err(SettingsError::from)?;
-    // Each shard is a connection.
-    limits::raise();
     let settings = coordination(&args.listen, flags, variable)?;
     let outputs = flags.merged_outputs.iter().map(Pending::open);
     let outputs: Vec<Pending> = outputs
@@ -37,7 +34,22 @@ pub(crate) fn run(args: &CoordinateArgs) -> Result<Exit, Error> {
     let screen = Screen::stderr(args.quiet);
     let count = u32::try_from(args.shards).unwrap_or(u32::MAX);
     let whole = Whole::default();
-    let offered = coordinate::offer(&settings, count, run_id, whole.clone(), &screen)?;
+    let (call_off, called_off) = coordinate::call_off();
+    let (at, says) = (args.listen.clone(), screen.clone());
+    signals.react(move |_| {
+        says.say(&format!(
+            "stopping: the address {at} is looked for, and nobody has come"
+        ));
+        call_off();
+    });
+    let offered = coordinate::offer(
+        &settings,
+        count,
+        run_id,
+        whole.clone(),
+        &called_off,
+        &screen,
+    )?;
     let stop = offered.stopper();
     signals.react(move |nth| stop(nth > 1));
     let mut view = WholeView::new(screen, whole);

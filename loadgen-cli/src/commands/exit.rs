@@ -120,6 +120,7 @@ fn of_coordinator(error: &CoordinateError) -> Exit {
             ..
         } => Exit::Setup,
         CoordinateError::Start(_) => Exit::Unexpected,
+        CoordinateError::CalledOff => Exit::Stopped,
         error if error.is_usage() => Exit::Usage,
         _ => Exit::Apart,
     }

@@ -61,7 +61,7 @@ pub(super) fn carry_out(
 fn baseline(args: &RunArgs) -> Result<Vec<Stored>, ComparingError> {
     match (args.baseline.is_empty(), args.comparing.given()) {
         (true, Some(flag)) => Err(ComparingError::WithoutBaseline { flag }),
-        _ => comparing::load(&args.baseline),
+        _ => comparing::load(&args.baseline, &Screen::stderr(args.quiet)),
     }
 }
 

@@ -7,6 +7,7 @@ use super::LONGEST_TEXT;
 use super::proto::Refused;
 use super::proto::refused::Kind;
 use super::trust::TOKEN;
+use crate::limits::ShardLimitError;
 
 /// Why the shards of a run did not come together.
 #[derive(Debug, thiserror::Error)]
@@ -65,6 +66,14 @@ pub(crate) enum CoordinateError {
         /// What the system said.
         source: io::Error,
     },
+    /// A file of TLS that holds something else.
+    #[error("{}: expected {expected} in PEM form (`-----BEGIN …`), and there is none", path.display())]
+    NoPem {
+        /// Which.
+        path: PathBuf,
+        /// What it is to hold.
+        expected: &'static str,
+    },
     /// Files of TLS with which nothing can be spoken.
     #[error("TLS of the coordinator cannot be spoken with these files: {why}")]
     Tls {
@@ -72,18 +81,26 @@ pub(crate) enum CoordinateError {
         why: String,
     },
     /// An address that cannot be listened on.
-    #[error("failed to listen on {address}: {source}")]
+    #[error("failed to listen on {address}: {source}{}", by(holder.as_deref()))]
     Listen {
         /// As it was given.
         address: String,
+        /// Who listens there, where that is known.
+        holder: Option<String>,
         /// What the system said.
         source: io::Error,
     },
+    /// Fewer descriptors than shards.
+    #[error(transparent)]
+    Limit(#[from] ShardLimitError),
     /// A thread, or a folder for results.
     #[error("failed to start the coordinator: {0}")]
     Start(io::Error),
     /// Nobody there.
-    #[error("no coordinator at {address} within {within}: {why}")]
+    #[error(
+        "no coordinator at {address} within {within}: {why}; it is offered there by shard 0, where the address is that \
+         machine's own, or by `loadgen coordinate`"
+    )]
     Absent {
         /// Where it was looked for.
         address: String,
@@ -92,14 +109,27 @@ pub(crate) enum CoordinateError {
         /// What came of the last attempt.
         why: String,
     },
-    /// It wants another token.
-    #[error("the coordinator at {address} wants another token than {TOKEN} holds here: {why}")]
-    Unauthenticated {
+    /// It asks for a token, and there is none.
+    #[error(
+        "the coordinator at {address} asks for a token, and {TOKEN} is not set here; set it to the secret that the \
+         coordinator and all shards share"
+    )]
+    NoToken {
         /// Where it is.
         address: String,
-        /// In its words.
-        why: String,
     },
+    /// It has another token.
+    #[error(
+        "the coordinator at {address} has another token than {TOKEN} holds here; set it to one secret for the \
+         coordinator and all shards, or name the address of this run's own"
+    )]
+    OtherToken {
+        /// Where it is.
+        address: String,
+    },
+    /// It was called off while the coordinator was looked for.
+    #[error("stopped before the load began; nothing was measured")]
+    CalledOff,
     /// It gave this shard no place, or gave the run up.
     #[error("{why}")]
     Refused {
@@ -116,6 +146,10 @@ pub(crate) enum CoordinateError {
         /// How that was seen.
         why: String,
     },
+}
+
+fn by(holder: Option<&str>) -> String {
+    holder.map_or_else(String::new, |it| format!(": {it} listens there"))
 }
 
 impl From<Refused> for CoordinateError {
@@ -137,11 +171,15 @@ impl CoordinateError {
             | Self::Plan { .. }
             | Self::Token
             | Self::File { .. }
+            | Self::NoPem { .. }
             | Self::Tls { .. }
-            | Self::Listen { .. } => true,
+            | Self::Listen { .. }
+            | Self::Limit(_) => true,
             Self::Start(_)
             | Self::Absent { .. }
-            | Self::Unauthenticated { .. }
+            | Self::NoToken { .. }
+            | Self::OtherToken { .. }
+            | Self::CalledOff
             | Self::Refused { .. }
             | Self::Lost { .. } => false,
         }

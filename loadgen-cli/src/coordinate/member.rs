@@ -14,6 +14,7 @@ use tokio::sync::mpsc::{self, UnboundedSender};
 
 use self::line::Line;
 use super::LONGEST_TEXT;
+use super::call::CalledOff;
 use super::clock::{Offset, Wall, nanos};
 use super::error::CoordinateError;
 use super::proto::from_coordinator::Said as Told;
@@ -21,6 +22,7 @@ use super::proto::from_shard::Said;
 use super::proto::set_up::Ended;
 use super::proto::{Failed, Hello, Over, Ready, Refused, SetUp, Stop, Tick, Welcome};
 use super::trust::Trust;
+use crate::screen::Screen;
 
 /// Pieces that a result is told in, in bytes.
 const PIECE: usize = 256 << 10;
@@ -37,6 +39,10 @@ pub(super) struct Place {
     pub(super) trust: Trust,
     /// How long it is looked for.
     pub(super) wait: Duration,
+    /// What ends that before.
+    pub(super) called_off: CalledOff,
+    /// Where it is said what is waited for.
+    pub(super) screen: Screen,
 }
 
 type Reaction = Box<dyn FnMut(&Stop) + Send>;
@@ -114,7 +120,7 @@ impl Shared {
 /// A shard's part in a run that is coordinated.
 pub(super) struct Member {
     pub(super) welcome: Welcome,
-    address: String,
+    pub(super) address: String,
     offset: Offset,
     clock: Wall,
     shared: Arc<Shared>,
@@ -156,7 +162,12 @@ impl Member {
             .name("loadgen-member".to_owned())
             .spawn(move || {
                 runtime.block_on(async {
-                    let line = match Line::open(&place, hello, clock).await {
+                    let mut called_off = place.called_off.clone();
+                    let opened = tokio::select! {
+                        opened = Line::open(&place, hello, clock) => opened,
+                        () = called_off.wait() => Err(CoordinateError::CalledOff),
+                    };
+                    let line = match opened {
                         Ok((line, told)) => {
                             let _ = joined.send(Ok(told));
                             line

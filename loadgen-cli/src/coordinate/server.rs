@@ -14,7 +14,6 @@ use tokio::sync::oneshot;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::transport::Server;
-use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::LONGEST_MESSAGE;
@@ -26,8 +25,10 @@ use super::proto::from_shard::Said;
 use super::proto::{Echo, FromCoordinator, FromShard, Hello, Stop, Tick};
 use super::results::Results;
 use super::state::{Coordinator, End, Member, Output, Policy, SILENCE};
+use super::strangers::{self, Incoming, Stranger};
 use super::trust::Trust;
 use super::whole;
+use crate::limits;
 use crate::screen::live::Whole;
 
 /// How often it is seen whether somebody is late or silent, and what all of them do.
@@ -78,6 +79,7 @@ pub(super) fn offer(
     note: impl Fn(&str) + Send + 'static,
 ) -> Result<Offered, CoordinateError> {
     let failed = CoordinateError::Start;
+    let connections = connections(policy.count)?;
     let address = listener.local_addr().map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let results = policy.wants_results.then(Results::new);
@@ -88,7 +90,7 @@ pub(super) fn offer(
     if let Some(tls) = trust.of_server() {
         let spoken = server.tls_config(tls);
         server = spoken.map_err(|why| CoordinateError::Tls {
-            why: super::causes(&why),
+            why: super::words::of_files(&why),
         })?;
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -99,7 +101,7 @@ pub(super) fn offer(
     let incoming = {
         let _inside = runtime.enter();
         let listener = tokio::net::TcpListener::from_std(listener).map_err(failed)?;
-        TcpIncoming::from(listener).with_nodelay(Some(true))
+        Incoming::new(listener, connections)
     };
     let clock = Wall::start();
     let (stops, stopped) = mpsc::unbounded_channel();
@@ -142,6 +144,19 @@ pub(super) fn offer(
         stops,
         thread,
     })
+}
+
+/// How many connections there may be: one for each shard, and some of whoever is not known yet.
+///
+/// # Errors
+/// Where this process may not have as many descriptors.
+fn connections(shards: u32) -> Result<usize, CoordinateError> {
+    limits::raise();
+    let shards = u64::from(shards);
+    let strangers = limits::room(limits::open_files().0, 0).saturating_sub(shards);
+    let strangers = strangers.min(strangers::MOST);
+    limits::check_shards(shards, strangers::LEAST)?;
+    Ok(usize::try_from(shards + strangers).unwrap_or(usize::MAX))
 }
 
 impl Offered {
@@ -196,6 +211,9 @@ impl Service for Door {
         request: Request<Streaming<FromShard>>,
     ) -> Result<Response<Self::JoinStream>, Status> {
         self.trust.admit(&request)?;
+        if let Some(stranger) = Stranger::of(request.extensions()) {
+            stranger.is_known();
+        }
         let member = self.next.fetch_add(1, Ordering::Relaxed);
         let (answers, told) = mpsc::unbounded_channel();
         let (clock, to_desk) = (self.clock, self.to_desk.clone());

@@ -1,6 +1,7 @@
 //! What a coordinator knows and decides. Pure: what shards say, and the time, go in; what they are told comes out.
 
 mod alike;
+mod seats;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 use loadgen_core::units::human;
 use serde_json::Value;
 
+use self::seats::Seat;
 use super::clock::nanos;
 use super::proto::from_coordinator::Said;
 use super::proto::refused::Kind;
@@ -66,27 +68,6 @@ pub(super) enum End {
     Stopped,
     /// It did not, and why.
     NotBegun(Refused),
-}
-
-#[derive(Debug)]
-enum Seat {
-    /// Nobody has come, or who had is gone and the load has not begun.
-    Empty,
-    Taken {
-        member: Member,
-        /// How long before the start it has to know of it; once it is ready.
-        ready: Option<Duration>,
-        /// When it was heard last.
-        heard: u64,
-    },
-    /// The load began without it.
-    Missing,
-    /// It was lost after the load had begun.
-    Lost,
-    /// Its part is made.
-    Over,
-    /// It knows that there is no load.
-    Told,
 }
 
 #[derive(Debug)]
@@ -170,12 +151,22 @@ impl Coordinator {
             .map_err(refused)?;
         match (&self.phase, self.seats.get(index as usize)) {
             (_, None) => return Err(refused(format!("there is no {shard}"))),
-            (_, Some(Seat::Taken { .. })) => {
-                let why =
-                    format!("another process is {shard} of this run; each shard is one process");
+            (phase, Some(Seat::Taken { process, .. })) => {
+                let by = match process.is_empty() {
+                    true => String::new(),
+                    false => format!(" ({process})"),
+                };
+                // Under way, the place of one that is lost is no other's.
+                let kind = match phase {
+                    Phase::Running => Kind::Unspecified,
+                    Phase::Gathering { .. } | Phase::Ended { .. } => Kind::Taken,
+                };
                 return Err(Refused {
-                    kind: Kind::Taken.into(),
-                    why,
+                    kind: kind.into(),
+                    why: format!(
+                        "another process{by} is {shard} of this run; end one of the two, or give this one a `--shard` \
+                         of its own"
+                    ),
                 });
             }
             (Phase::Running, Some(Seat::Lost | Seat::Over)) => {
@@ -199,6 +190,7 @@ impl Coordinator {
             run_id: run_id.clone(),
             wants_result: self.policy.wants_results,
         };
+        let process = hello.process.clone();
         if self.first.is_none() {
             // What cannot be read is like nothing else.
             let plan = serde_json::from_str(&hello.plan).unwrap_or_default();
@@ -208,6 +200,7 @@ impl Coordinator {
             member,
             ready: None,
             heard: now,
+            process,
         };
         let set_up = self.set_up.values().cloned().map(Said::SetUp);
         Ok([Said::Welcome(welcome)].into_iter().chain(set_up).collect())
@@ -385,50 +378,8 @@ impl Coordinator {
         told
     }
 
-    /// How it ended, once there is nobody left to wait for.
-    pub(super) fn end(&self) -> Option<End> {
-        let is_awaited = |it: &Seat| match self.phase {
-            Phase::Ended { .. } => !matches!(it, Seat::Told),
-            _ => matches!(it, Seat::Taken { .. }),
-        };
-        if self.seats.iter().any(is_awaited) {
-            return None;
-        }
-        match &self.phase {
-            Phase::Gathering { .. } => None,
-            Phase::Ended { end, .. } => Some(end.clone()),
-            Phase::Running => {
-                let seats = (0..).zip(&self.seats);
-                let lost = seats.filter(|(_, it)| matches!(it, Seat::Lost | Seat::Missing));
-                Some(End::Ran {
-                    lost: lost.map(|(index, _)| index).collect(),
-                })
-            }
-        }
-    }
-
-    /// How many make load.
-    pub(super) fn running(&self) -> u32 {
-        let there = self.seats.iter();
-        let there = there.filter(|it| matches!(it, Seat::Taken { .. })).count();
-        u32::try_from(there).unwrap_or(u32::MAX)
-    }
-
-    /// Whether a shard makes its part, or has made it.
-    pub(super) fn has_part(&self, index: u32) -> bool {
-        let seat = self.seats.get(index as usize);
-        matches!(seat, Some(Seat::Taken { .. } | Seat::Over))
-    }
-
     pub(super) fn has_begun(&self) -> bool {
         matches!(self.phase, Phase::Running)
-    }
-
-    /// Which shard a member is.
-    pub(super) fn index_of(&self, member: Member) -> Option<u32> {
-        let mut seats = (0..).zip(&self.seats);
-        let is_its = |seat: &Seat| matches!(seat, Seat::Taken { member: it, .. } if *it == member);
-        seats.find(|(_, seat)| is_its(seat)).map(|(index, _)| index)
     }
 
     /// The start, for all who are ready; of the others none has a part.
@@ -490,63 +441,6 @@ impl Coordinator {
             until: now.saturating_add(nanos(LINGERS)),
         };
         told
-    }
-
-    fn everybody_but(&self, one: Option<Member>, said: &Said) -> Vec<Output> {
-        let members = self.seats.iter().filter_map(|it| match it {
-            Seat::Taken { member, .. } if Some(*member) != one => Some(*member),
-            _ => None,
-        });
-        members.map(|it| Output::Tell(it, said.clone())).collect()
-    }
-
-    fn ready_seats(&self) -> impl Iterator<Item = Duration> + '_ {
-        self.seats.iter().filter_map(|it| match it {
-            Seat::Taken { ready, .. } => *ready,
-            _ => None,
-        })
-    }
-
-    fn seat_of(&mut self, member: Member) -> Option<&mut Seat> {
-        let index = self.index_of(member)?;
-        self.seats.get_mut(index as usize)
-    }
-
-    fn name(&self, index: u32) -> String {
-        format!("shard {index} of {}", self.policy.count)
-    }
-
-    /// Who keeps the load from beginning.
-    fn awaited(&self) -> String {
-        let those = |of: fn(&Seat) -> bool| {
-            let seats = (0..).zip(&self.seats).filter(move |(_, it)| of(it));
-            let those: Vec<u32> = seats.map(|(index, _)| index).collect();
-            (!those.is_empty()).then(|| self.names(&those))
-        };
-        let absent = those(|it| matches!(it, Seat::Empty));
-        let unready = those(|it| matches!(it, Seat::Taken { ready: None, .. }));
-        let said = [
-            absent.map(|it| format!("{it} did not come")),
-            unready.map(|it| format!("{it} did not get ready")),
-        ];
-        let said: Vec<String> = said.into_iter().flatten().collect();
-        said.join(", and ")
-    }
-
-    /// `shards 1, 2 and 3 of 8`; of many the first ones.
-    fn names(&self, indexes: &[u32]) -> String {
-        let more = indexes.len().saturating_sub(NAMED);
-        let named = indexes.iter().take(NAMED).map(u32::to_string);
-        let mut named: Vec<String> = named.collect();
-        if more > 0 {
-            named.push(format!("{more} more"));
-        }
-        let last = named.pop().unwrap_or_default();
-        let count = self.policy.count;
-        match named.is_empty() {
-            true => format!("shard {last} of {count}"),
-            false => format!("shards {} and {last} of {count}", named.join(", ")),
-        }
     }
 }
 

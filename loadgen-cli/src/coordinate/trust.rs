@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use loadgen_core::input;
 use subtle::ConstantTimeEq as _;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::{Certificate, ClientTlsConfig, Identity, ServerTlsConfig};
 use tonic::{Request, Status};
@@ -69,9 +71,17 @@ impl Trust {
             sent.map(Token).map_err(|_| CoordinateError::Token)
         });
         let tls = tls.map(|files| {
+            let key = |it: &[u8]| PrivateKeyDer::from_pem_slice(it).is_ok();
             Ok::<_, CoordinateError>(Tls {
-                authorities: Certificate::from_pem(read(&files.authorities)?),
-                identity: Identity::from_pem(read(&files.certificate)?, read(&files.key)?),
+                authorities: Certificate::from_pem(read(
+                    &files.authorities,
+                    "certificates of authorities",
+                    has_certificates,
+                )?),
+                identity: Identity::from_pem(
+                    read(&files.certificate, "a certificate", has_certificates)?,
+                    read(&files.key, "a private key", key)?,
+                ),
             })
         });
         Ok(Self {
@@ -102,6 +112,16 @@ impl Trust {
     /// Whether nobody has to show anything.
     pub(super) fn is_open(&self) -> bool {
         self.token.is_none() && self.tls.is_none()
+    }
+
+    /// Whether this side has a token to show, or to ask for.
+    pub(super) fn has_token(&self) -> bool {
+        self.token.is_some()
+    }
+
+    /// Whether this side speaks TLS.
+    pub(super) fn has_tls(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Whether what is said there can be read on the way.
@@ -139,16 +159,28 @@ impl Trust {
         let shown = shown.map_or(&[][..], |it| it.as_bytes());
         match bool::from(token.as_bytes().ct_eq(shown)) {
             true => Ok(()),
-            false => Err(Status::unauthenticated("another token, or none")),
+            false => Err(Status::unauthenticated("expected the token of this run")),
         }
     }
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, CoordinateError> {
-    input::read(path).map_err(|source| CoordinateError::File {
-        path: path.to_owned(),
-        source,
-    })
+/// What a file holds, which is `expected` where `is_so`.
+fn read(
+    path: &Path,
+    expected: &'static str,
+    is_so: impl Fn(&[u8]) -> bool,
+) -> Result<Vec<u8>, CoordinateError> {
+    let path = path.to_owned();
+    match input::read(&path) {
+        Err(source) => Err(CoordinateError::File { path, source }),
+        Ok(text) if !is_so(&text) => Err(CoordinateError::NoPem { path, expected }),
+        Ok(text) => Ok(text),
+    }
+}
+
+fn has_certificates(text: &[u8]) -> bool {
+    let mut all = CertificateDer::pem_slice_iter(text).peekable();
+    all.peek().is_some() && all.all(|it| it.is_ok())
 }
 
 #[cfg(test)]

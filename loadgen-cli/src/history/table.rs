@@ -201,7 +201,7 @@ fn rows(course: &Course<'_>, columns: usize, paint: Paint, has_changed: &mut boo
 
 fn toned(verdict: &str, line: &str, paint: Paint) -> String {
     match verdict {
-        "PASS" => line.to_owned(),
+        "PASS" | "PART" => line.to_owned(),
         "FAIL" => paint.bad(line),
         _ => paint.doubtful(line),
     }

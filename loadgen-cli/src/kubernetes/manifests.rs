@@ -9,11 +9,14 @@ use super::files::Files;
 use super::flags::Run;
 use super::pod::{Pod, RESULTS, Shard};
 use crate::args::KubernetesArgs;
+use crate::coordinate::TOKEN;
 
 /// Where shards meet.
 pub(super) const PORT: u16 = 8090;
-/// The variable with the secret that shards show one another.
-const TOKEN: &str = "LOADGEN_COORDINATOR_TOKEN";
+/// The variables that each pod of a shard has.
+pub(super) const VARIABLES: [&str; 3] = [TOKEN, SHARDS_VARIABLE, RUN_ID];
+const SHARDS_VARIABLE: &str = "LOADGEN_SHARDS";
+const RUN_ID: &str = "LOADGEN_RUN_ID";
 /// What is another one with each Job.
 const JOB: &str = "metadata.labels['batch.kubernetes.io/controller-uid']";
 /// The one part of a JobSet, and the folder that its pods write to.
@@ -225,8 +228,8 @@ impl<'a> Manifests<'a> {
                 config: self.config_name(),
                 secret: self.secret_name(),
                 environment: vec![
-                    json!({"name": "LOADGEN_SHARDS", "value": self.args.shards.to_string()}),
-                    json!({"name": "LOADGEN_RUN_ID", "valueFrom": {"fieldRef": {"fieldPath": JOB}}}),
+                    json!({"name": SHARDS_VARIABLE, "value": self.args.shards.to_string()}),
+                    json!({"name": RUN_ID, "valueFrom": {"fieldRef": {"fieldPath": JOB}}}),
                 ],
                 port: PORT,
             }),

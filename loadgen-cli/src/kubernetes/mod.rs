@@ -10,11 +10,15 @@ mod imports;
 mod manifests;
 mod pod;
 
-use loadgen_core::scenario::to_yaml;
+use std::collections::BTreeSet;
+
+use loadgen_core::scenario::{ScenarioPlan, to_yaml};
 
 use self::files::Files;
+use self::flags::Run;
 use self::manifests::Manifests;
 use crate::args::KubernetesArgs;
+use crate::coordinate::TOKEN;
 use crate::error::Error;
 use crate::screen;
 
@@ -29,7 +33,7 @@ pub(crate) fn print(args: &KubernetesArgs) -> Result<String, Error> {
     let run = flags::settle(args, file.as_deref())?;
     let files = Files::of(file.as_deref(), &run)?;
     let manifests = Manifests::new(args, &run, &files)?;
-    for note in &run.notes {
+    for note in run.notes.iter().chain(&missing(args, &run)) {
         screen::note(note);
     }
     let namespace = args.namespace.as_ref();
@@ -51,4 +55,20 @@ pub(crate) fn print(args: &KubernetesArgs) -> Result<String, Error> {
         text.push_str(&to_yaml(&document));
     }
     Ok(text)
+}
+
+/// The variables that the scenario names and no pod has: with a Secret of somebody's own, its keys are not known here.
+fn missing(args: &KubernetesArgs, run: &Run) -> Option<String> {
+    let all = run.scenarios.iter().flat_map(ScenarioPlan::variables);
+    let own = |it: &String| manifests::VARIABLES.contains(&it.as_str());
+    let named: BTreeSet<String> = all.filter(|it| !own(it)).collect();
+    let is_known = args.secret.is_none() && !named.is_empty();
+    is_known.then(|| {
+        let named: Vec<String> = named.into_iter().collect();
+        format!(
+            "WARNING: no pod has the environment variables that the scenario asks for ({}): make a Secret with them \
+             and {TOKEN} as its keys, and name it with `--secret`",
+            named.join(", ")
+        )
+    })
 }

@@ -11,6 +11,7 @@ use rustix::fs::OFlags;
 use rustix::io::Errno;
 use tempfile::NamedTempFile;
 
+use super::left;
 use crate::screen;
 
 /// What a file of results holds.
@@ -251,11 +252,15 @@ fn end_of_links(path: &Path) -> PathBuf {
 /// Only its owner may read it, unless the file that it replaces says otherwise.
 fn beside(path: &Path, permissions: Option<Permissions>) -> io::Result<NamedTempFile> {
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    left::clear(folder);
     let file = tempfile::Builder::new()
-        .prefix(".loadgen-")
-        .suffix(".part")
+        .prefix(left::PREFIX)
+        .suffix(left::SUFFIX)
         .rand_bytes(16)
-        .tempfile_in(folder.unwrap_or(Path::new(".")))?;
+        .tempfile_in(folder)?;
+    // Where the system has no locks, nothing is removed either.
+    let _ = file.as_file().try_lock();
     if let Some(permissions) = permissions {
         file.as_file().set_permissions(permissions)?;
     }

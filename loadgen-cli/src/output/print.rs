@@ -1,4 +1,4 @@
-//! Standard output. A reader that went away is not an error; a disk that is full is.
+//! Standard output. A reader that went away needs no word of it; whoever filled the disk does.
 
 use std::io::{self, Write};
 
@@ -9,6 +9,13 @@ use crate::screen::stderr;
 #[derive(Debug, thiserror::Error)]
 #[error("failed to write to standard output: {0}")]
 pub(crate) struct PrintError(io::Error);
+
+impl PrintError {
+    /// Whether its reader went away, as `head` does: no fault of anybody's, and nothing to tell of.
+    pub(crate) fn is_unread(&self) -> bool {
+        self.0.kind() == io::ErrorKind::BrokenPipe
+    }
+}
 
 /// Prints what a person reads on stdout. A reader that went away is not an error.
 ///
@@ -24,12 +31,13 @@ pub(crate) fn print(text: &str) -> Result<(), PrintError> {
 /// [`PrintError`] when the system refuses for any other reason.
 pub(crate) fn print_as_it_is(text: &str) -> Result<(), PrintError> {
     match print_whole(text) {
-        Err(PrintError(source)) if source.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Err(error) if error.is_unread() => Ok(()),
         printed => printed,
     }
 }
 
-/// Prints on stdout what is of no use in part, as it is: a reader that went away is an error.
+/// Prints on stdout what is of no use in part, as it is: where its reader went away the exit code says so, and
+/// nothing else does.
 ///
 /// # Errors
 /// [`PrintError`] when not all of it was taken.

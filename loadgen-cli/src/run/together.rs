@@ -9,7 +9,7 @@ use super::conclude;
 use super::error::RunError;
 use super::events::Restraint;
 use super::execute::stopping;
-use crate::coordinate::{self, Finished, Refusal, Together};
+use crate::coordinate::{self, CoordinateError, Finished, Refusal, Together};
 use crate::output::{Pending, Shown};
 use crate::results;
 use crate::screen::Screen;
@@ -32,7 +32,19 @@ pub(super) fn join(
     };
     let shard = settings.options.shard;
     let run_id = settings.run_id.as_deref();
-    let together = coordinate::join(coordination, shard, run_id, context, screen)?;
+    let (call_off, called_off) = coordinate::call_off();
+    let (at, says) = (coordination.address.clone(), screen.clone());
+    signals.react(move |_| {
+        says.say(&format!(
+            "stopping: the coordinator at {at} is looked for, and no load has begun"
+        ));
+        call_off();
+    });
+    let together = coordinate::join(coordination, shard, run_id, context, called_off, screen)
+        .map_err(|error| match error {
+            CoordinateError::CalledOff => RunError::StoppedEarly,
+            error => RunError::Apart(error),
+        })?;
     if let Some(part) = &mut context.shard {
         part.run_id = Some(together.run_id());
         part.clock = Some(together.clock());
@@ -182,6 +194,9 @@ pub(super) fn conclude(
     merging: Merging<'_>,
 ) -> Result<Option<Document>, RunError> {
     let Some(together) = together else {
+        if document.run.shard.is_some() {
+            merging.screen.say(coordinate::MERGE_TELLS);
+        }
         return Ok(None);
     };
     let finished = together.conclude(document, merging.screen)?;

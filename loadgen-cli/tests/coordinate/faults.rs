@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::common::signal;
-use crate::support::{Relay, Running, Stage};
+use crate::support::{Counting, Relay, Running, Stage};
 
 const MERGED: [&str; 2] = ["--merged-out", "json=whole.json"];
 
@@ -271,8 +271,106 @@ fn whoever_says_nothing_is_no_coordinator() {
     let wait = ["--wait-for-shards", "2s"];
     let said = Running::start(&mut stage.shard_at(&address, 1, 2, &wait)).end();
     assert_eq!(said.code, Some(103), "{said:?}");
-    let why = format!("no coordinator at {address} within 2 s: no answer for ");
+    let why = format!(
+        "no coordinator at {address} within 2 s: what listens there has not said a word for "
+    );
     assert!(said.stderr.contains(&why), "{said:?}");
+}
+
+/// Shard 0, which would offer the coordinator there, says who keeps it from that.
+#[test]
+fn shard_0_says_who_has_its_port() {
+    let stage = Stage::new(1);
+    let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = silent.local_addr().expect("an address").to_string();
+    let wait = ["--wait-for-shards", "2s"];
+    let said = Running::start(&mut stage.shard_at(&address, 0, 2, &wait)).end();
+    assert_eq!(said.code, Some(103), "{said:?}");
+    let who = format!("process {} (`", std::process::id());
+    let what = format!("listens at {address} on this machine already, so this shard offers no");
+    assert!(
+        said.stderr.contains(&who) && said.stderr.contains(&what),
+        "{said:?}"
+    );
+    let taken = stage.loadgen(&["coordinate", "--listen", &address, "--shards", "2"]);
+    assert_eq!(taken.code, Some(2), "{taken:?}");
+    assert!(
+        taken.stderr.contains("failed to listen on") && taken.stderr.contains(&who),
+        "{taken:?}"
+    );
+}
+
+/// Any service may have the port of the address that was given.
+#[test]
+fn another_service_is_no_coordinator_and_its_transport_is_not_named() {
+    let stage = Stage::new(1);
+    let http = Counting::start();
+    let wait = ["--wait-for-shards", "1s"];
+    let said = Running::start(&mut stage.shard_at(&http.address, 1, 2, &wait)).end();
+    assert_eq!(said.code, Some(103), "{said:?}");
+    let why = "what listens there is another service, or a coordinator that expects";
+    assert!(said.stderr.contains(why), "{said:?}");
+    let nobody = Running::start(&mut stage.shard(1, 2, &wait)).end();
+    assert!(
+        nobody
+            .stderr
+            .contains("nothing listens there; it is offered there by shard 0"),
+        "{nobody:?}"
+    );
+    for said in [said, nobody] {
+        assert!(!said.stderr.contains("transport error"), "{said:?}");
+        assert!(!said.stderr.contains("status:"), "{said:?}");
+    }
+}
+
+#[test]
+fn ctrl_c_while_the_coordinator_is_looked_for_says_what_it_stops() {
+    let stage = Stage::new(1);
+    let shard = Running::start(&mut stage.shard(1, 2, &[]));
+    shard.says("joining the coordinator at");
+    signal(shard.process(), Signal::INT);
+    let said = shard.end();
+    assert_eq!(said.code, Some(105), "{said:?}");
+    let what = format!(
+        "stopping: the coordinator at {} is looked for, and no load has begun",
+        stage.coordinator
+    );
+    assert!(said.stderr.contains(&what), "{said:?}");
+}
+
+/// Two processes of one shard: the second learns it at once, whatever else becomes of the run.
+#[test]
+fn a_second_process_of_a_shard_is_told_at_once() {
+    let mut stage = Stage::new(1);
+    let mut coordinator = stage.coordinate(2, &[]);
+    let first = Running::start(&mut stage.shard(1, 2, &["--no-journal"]));
+    first.says("waiting until all shards are ready");
+    let second = Running::start(&mut stage.shard(1, 2, &[]));
+    let why = format!("another process (process {} on", first.process().id());
+    let line = second.says("is shard 1 of 2 of this run; end one of the two");
+    assert!(line.contains(&why), "{line}");
+    // It knows why, though the run is over before its time is.
+    coordinator.kill();
+    let second = second.end();
+    assert_eq!(second.code, Some(103), "{second:?}");
+    let last = second.stderr.lines().last().expect("it says why");
+    assert!(last.starts_with("error: another process ("), "{second:?}");
+}
+
+/// While the load is under way there is nothing to wait for.
+#[test]
+fn a_second_process_of_a_shard_under_way_is_refused_at_once() {
+    let stage = Stage::new(60);
+    let shards = [0, 1].map(|it| Running::start(&mut stage.shard(it, 2, &["--no-journal"])));
+    shards[1].says("arrive measuring");
+    let second = Running::start(&mut stage.shard(1, 2, &["--no-journal"])).end();
+    assert_eq!(second.code, Some(103), "{second:?}");
+    let last = second.stderr.lines().last().expect("it says why");
+    assert!(last.starts_with("error: another process ("), "{second:?}");
+    signal(shards[0].process(), Signal::INT);
+    for shard in shards {
+        assert_eq!(shard.end().code, Some(105));
+    }
 }
 
 /// The place of one whose machine stands still is free once that is noticed, and whoever is started in its stead waits
@@ -285,7 +383,7 @@ fn one_that_takes_the_place_of_a_silent_one_waits_for_it() {
     silent.says("waiting until all shards are ready");
     let taken = Running::start(&mut stage.shard(1, 2, &["--wait-for-shards", "5s"])).end();
     assert_eq!(taken.code, Some(103), "{taken:?}");
-    let why = "another process is shard 1 of 2 of this run";
+    let why = "is shard 1 of 2 of this run; end one of the two";
     assert!(taken.stderr.contains(why), "{taken:?}");
     signal(silent.process(), Signal::STOP);
     let one = Running::start(&mut stage.shard(1, 2, &[]));

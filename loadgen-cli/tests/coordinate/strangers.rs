@@ -1,15 +1,18 @@
 //! Whoever has no part in a run: of another one, with another secret, or with none.
 
 use std::fs;
+use std::io::{ErrorKind, Read as _};
+use std::net::TcpStream;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
 };
 use test_case::test_case;
 
-use crate::common::Said;
-use crate::support::{Running, Stage};
+use crate::common::{Said, loadgen};
+use crate::support::{Running, Stage, WITHIN};
 
 const TOKEN: &str = "LOADGEN_COORDINATOR_TOKEN";
 
@@ -42,16 +45,12 @@ fn another_run_is_refused_by_name(first: &[&str], flags: &[&str]) -> String {
     last.trim_start_matches("error: ").trim().to_owned()
 }
 
-#[test_case(Some("other"); "another token")]
-#[test_case(None; "no token")]
-fn another_token_is_refused(token: Option<&str>) {
+#[test_case(Some("other"), "has another token than LOADGEN_COORDINATOR_TOKEN holds here; set it to one secret for the coordinator and all shards"; "another token")]
+#[test_case(None, "asks for a token, and LOADGEN_COORDINATOR_TOKEN is not set here; set it to the secret"; "no token")]
+fn another_token_is_refused(token: Option<&str>, expected: &str) {
     let said = second(&[], &[], [Some("s3cr3t"), token]);
     assert_eq!(said.code, Some(103), "{said:?}");
-    assert!(
-        said.stderr
-            .contains("wants another token than LOADGEN_COORDINATOR_TOKEN holds here"),
-        "{said:?}"
-    );
+    assert!(said.stderr.contains(expected), "{said:?}");
     assert!(!said.stderr.contains("s3cr3t"), "{said:?}");
 }
 
@@ -74,6 +73,7 @@ fn without_a_secret_only_this_machine_is_trusted(args: &[&str]) {
 #[test_case(&["run", "suite.json", "--shard", "0/2", "--coordinator", "127.0.0.1:9", "--repeat", "2"], "cannot be used with"; "again and again")]
 #[test_case(&["run", "suite.json", "--shard", "0/2", "--coordinator", "127.0.0.1:9", "--coordinator-ca", "x"], "--coordinator-cert <FILE>"; "half of TLS")]
 #[test_case(&["run", "suite.json", "--shard", "0/2", "--coordinator", "127.0.0.1:9", "--coordinator-ca", "x", "--coordinator-cert", "x", "--coordinator-key", "x"], "failed to read x:"; "no such file")]
+#[test_case(&["run", "suite.json", "--shard", "0/2", "--coordinator", "127.0.0.1:9", "--coordinator-ca", "suite.json", "--coordinator-cert", "x", "--coordinator-key", "x"], "suite.json: expected certificates of authorities in PEM form"; "no certificate")]
 #[test_case(&["run", "suite.json", "--shard", "0/2", "--coordinator", "127.0.0.1:9", "--out", "json=a", "--merged-out", "json=a"], "names a twice"; "two results in one file")]
 fn flags_that_do_not_go_together(args: &[&str], expected: &str) {
     let said = Stage::new(1).loadgen(args);
@@ -143,11 +143,19 @@ fn with_tls_both_show_a_certificate() {
     let stranger = start(1, "ca", "other", &["--wait-for-shards", "1s"]).end();
     assert_eq!(stranger.code, Some(103), "{stranger:?}");
     assert!(
-        stranger.stderr.contains("no coordinator at"),
+        stranger.stderr.contains(
+            "expected one (`--coordinator-cert`) of the authority that the coordinator has"
+        ),
         "{stranger:?}"
     );
+    let other = start(1, "other-ca", "other", &["--wait-for-shards", "1s"]).end();
+    assert_eq!(other.code, Some(103), "{other:?}");
+    let why = "its certificate is of no authority in the file of `--coordinator-ca`";
+    assert!(other.stderr.contains(why), "{other:?}");
     let plain = Running::start(&mut stage.shard(1, 2, &["--wait-for-shards", "1s"])).end();
     assert_eq!(plain.code, Some(103), "{plain:?}");
+    let why = "a coordinator that expects `--coordinator-ca`";
+    assert!(plain.stderr.contains(why), "{plain:?}");
     let one = start(1, "ca", "one", &[]);
     for said in [one.end(), zero.end()] {
         assert_eq!(said.code, Some(0), "{said:?}");
@@ -156,4 +164,62 @@ fn with_tls_both_show_a_certificate() {
         stage.document("whole.json")["run"]["shards"]["missing_share"],
         0.0
     );
+}
+
+/// As many connections as a process may open, that say nothing: they are let go, and the shards come together meanwhile.
+#[test]
+fn idle_connections_keep_no_shard_out() {
+    const IDLE: usize = 900;
+    let stage = Stage::new(1);
+    let address = stage.coordinator.clone();
+    // As many descriptors as many systems let a process have.
+    let limited = |index: u32| {
+        let shard = stage.shard(index, 2, &["--no-journal"]);
+        let mut command = Command::new("sh");
+        command.args(["-c", "ulimit -n 512; exec \"$@\"", "sh"]);
+        command.arg(shard.get_program()).args(shard.get_args());
+        command
+            .env(TOKEN, "s3cr3t")
+            .current_dir(stage.folder.path());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running::start(&mut command)
+    };
+    let zero = limited(0);
+    zero.says("listens on");
+    let connect = |_| TcpStream::connect(&address).expect("it listens");
+    let mut idle: Vec<TcpStream> = (0..IDLE).map(connect).collect();
+    // The first have made room for others.
+    let first = &mut idle[0];
+    first.set_read_timeout(Some(WITHIN)).expect("it is open");
+    let ended = first.read_to_end(&mut Vec::new());
+    assert!(
+        ended
+            .as_ref()
+            .map_or_else(|it| it.kind() == ErrorKind::ConnectionReset, |_| true),
+        "{ended:?}"
+    );
+    for said in [limited(1), zero].map(Running::end) {
+        assert_eq!(said.code, Some(0), "{said:?}");
+    }
+}
+
+#[test]
+fn more_shards_than_descriptors_are_refused() {
+    let stage = Stage::new(1);
+    let program = loadgen(&[]).get_program().to_owned();
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", "ulimit -n 512; exec \"$@\"", "sh"])
+        .arg(program);
+    command.args([
+        "coordinate",
+        "--listen",
+        &stage.coordinator,
+        "--shards",
+        "1000",
+    ]);
+    let said: Said = command.output().expect("loadgen starts").into();
+    assert_eq!(said.code, Some(2), "{said:?}");
+    let why = "1,000 shards are a connection each to their coordinator";
+    assert!(said.stderr.contains(why), "{said:?}");
 }

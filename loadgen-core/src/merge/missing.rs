@@ -4,23 +4,23 @@ use std::time::Duration;
 
 use crate::record::RunRecord;
 use crate::report::{MergedShard, were_stopped};
+use crate::schedule::Slice;
 
 /// How far a shard came, by scenario.
 #[derive(Debug)]
 pub(super) struct Done {
     /// Arrivals and iterations that fell due.
     planned: Vec<u64>,
-    elapsed: Duration,
+    /// How long each was measured.
+    elapsed: Vec<Duration>,
 }
 
 impl Done {
     pub(super) fn of(record: &RunRecord) -> Self {
         let scenarios = record.scenarios.iter();
         let planned = scenarios.map(|it| it.ledger.planned).collect();
-        Self {
-            planned,
-            elapsed: record.elapsed,
-        }
+        let elapsed = record.scenarios.iter().map(|it| it.elapsed).collect();
+        Self { planned, elapsed }
     }
 
     /// How much came of what was planned of one scenario.
@@ -29,10 +29,22 @@ impl Done {
         came.map_or(planned, |came| planned.min(*came)) as f64
     }
 
-    /// How much of the time of so many users; `longest` is how long the run took elsewhere.
-    fn of_users(&self, users: u64, longest: Duration) -> f64 {
-        let part = self.elapsed.as_secs_f64() / longest.as_secs_f64().max(1e-9);
-        users as f64 * part.min(1.0)
+    fn elapsed_s(&self, scenario: usize) -> f64 {
+        let elapsed = self.elapsed.get(scenario);
+        elapsed.map_or(0.0, Duration::as_secs_f64)
+    }
+
+    /// How much of what a slice's users have to do; `longest_s` is how long the scenario took elsewhere, which counts
+    /// where the plan says neither how much that is nor how long it lasts.
+    fn of_users(&self, scenario: usize, slice: &Slice, longest_s: f64) -> f64 {
+        let part = match (slice.planned, slice.duration_s) {
+            (Some(planned), _) if planned > 0 => {
+                self.of_planned(scenario, planned) / planned as f64
+            }
+            (_, Some(duration_s)) => self.elapsed_s(scenario) / duration_s.max(1e-9),
+            _ => self.elapsed_s(scenario) / longest_s.max(1e-9),
+        };
+        slice.users as f64 * part.min(1.0)
     }
 }
 
@@ -41,8 +53,10 @@ pub(super) fn share<'a>(
     shards: impl Iterator<Item = (&'a MergedShard, &'a Done)> + Clone,
     count: u64,
 ) -> f64 {
-    let longest = shards.clone().map(|(_, done)| done.elapsed).max();
-    let longest = longest.unwrap_or_default();
+    let longest_s = |scenario: usize| {
+        let all = shards.clone().map(|(_, done)| done.elapsed_s(scenario));
+        all.fold(0.0, f64::max)
+    };
     let slices = shards
         .clone()
         .next()
@@ -68,11 +82,11 @@ pub(super) fn share<'a>(
                 (true, false) => planned as f64,
                 (true, true) => done.of_planned(scenario, planned),
                 (false, false) => slice.users as f64,
-                (false, true) => done.of_users(slice.users, longest),
+                (false, true) => done.of_users(scenario, slice, longest_s(scenario)),
             }
         })
     };
-    let done: f64 = shards.flat_map(of_shard).sum();
+    let done: f64 = shards.clone().flat_map(of_shard).sum();
     rounded(1.0 - done / whole as f64)
 }
 
@@ -90,7 +104,7 @@ mod tests {
     use super::*;
     use crate::record::{GeneratorRecord, ScenarioRecord};
     use crate::report::{Generator, Host};
-    use crate::schedule::{Load, Shard, Slice};
+    use crate::schedule::{Load, Shard};
     use crate::units::Rate;
 
     fn open() -> Load {
@@ -108,6 +122,7 @@ mod tests {
         let mut scenario = ScenarioRecord::empty("s", "grpc", true, &[]);
         scenario.ledger.planned = cut_off.unwrap_or(25);
         let elapsed = Duration::from_secs(if cut_off.is_some() { 4 } else { 10 });
+        scenario.elapsed = elapsed;
         let scenarios = vec![scenario];
         let generator = GeneratorRecord::default();
         let record = RunRecord::new(SystemTime::UNIX_EPOCH, elapsed, scenarios, generator);
@@ -146,7 +161,24 @@ mod tests {
     #[test_case(&[(0, None), (1, None), (2, None), (3, None)] => 0.0; "all")]
     #[test_case(&[(0, None), (1, None), (2, None)] => 0.142_857; "the last is lost")]
     #[test_case(&[(0, None), (1, Some(1)), (2, None), (3, None)] => 0.171_429; "one is cut off after 4 of 10 s")]
+    #[test_case(&[(0, Some(1)), (1, Some(1)), (2, Some(1)), (3, Some(1))] => 0.6; "all are cut off after 4 of 10 s")]
     fn users(there: &[(u32, Option<u64>)]) -> f64 {
         missing(&Load::closed(7).for_(Duration::from_secs(10)).into(), there)
+    }
+
+    /// Beside a scenario that lasts for a time, one whose iterations are counted is counted by these.
+    #[test]
+    fn a_part_of_iterations_is_that_of_their_users() {
+        let load: Load = Load::closed(4).iterations(100).into();
+        let (mut cut, done) = shard(1, &load, Some(10));
+        let lasting: Load = Load::closed(4).for_(Duration::from_secs(10)).into();
+        let part = Shard::new(1, 4).unwrap().among(4);
+        cut.slices.push(Slice::of("t", &lasting, part));
+        let done = Done {
+            elapsed: vec![done.elapsed[0]; 2],
+            planned: vec![10, 7],
+        };
+        // 10 of 25 iterations, and 4 of 10 s, of one user each; of 4 of each.
+        assert_eq!(share([(&cut, &done)].into_iter(), 4), 0.9);
     }
 }

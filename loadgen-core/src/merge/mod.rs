@@ -15,7 +15,7 @@ use self::missing::Done;
 use crate::journal::unpack;
 use crate::record::RunRecord;
 use crate::report::{
-    self, Context, Document, Host, MergedShard, ShardPart, Shards, compare, new_run_id,
+    self, Context, DataDigest, Document, Host, MergedShard, ShardPart, Shards, compare, new_run_id,
     were_stopped,
 };
 use crate::schedule::Shard;
@@ -193,6 +193,29 @@ pub fn plan_differences(first: (&str, &Value), second: (&str, &Value)) -> Vec<St
     compare::differences_to_come(first, second)
 }
 
+/// The files of test data of which two shards have different ones, in words. Each is what the shard's document says of
+/// them, and what it is called.
+#[must_use]
+pub fn data_differences(
+    first: (&str, &[DataDigest]),
+    second: (&str, &[DataDigest]),
+) -> Vec<String> {
+    let is_another = |one: &&DataDigest| {
+        let of_one = |it: &&DataDigest| (&it.scenario, &it.source) == (&one.scenario, &one.source);
+        let other = second.1.iter().find(of_one);
+        other.is_some_and(|it| it.sha256 != one.sha256)
+    };
+    let differing = first.1.iter().filter(is_another);
+    differing
+        .map(|it| {
+            format!(
+                "the file of `scenarios.{}.data.{}` holds other rows in {} than in {}: give all shards the same one",
+                it.scenario, it.source, first.0, second.0
+            )
+        })
+        .collect()
+}
+
 /// What a document says of the part that it is of, and the record in it.
 fn part_of<'a>(
     source: &str,
@@ -234,6 +257,12 @@ fn differences(first: &First, source: &str, document: &Document, part: &ShardPar
             format!("`{field}` is {a} in {} and {b} in {source}", first.source)
         })
         .collect();
+    if let Some(first_part) = of_first {
+        found.extend(data_differences(
+            (&first.source, &first_part.data),
+            (source, &part.data),
+        ));
+    }
     found.extend(compare::plan_differences(
         (&first.source, &first.document),
         (source, document),

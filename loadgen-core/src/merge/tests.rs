@@ -8,8 +8,8 @@ use super::*;
 use crate::journal;
 use crate::outcome::{Failure, Outcome};
 use crate::record::{
-    Ended, GeneratorRecord, Merger, Names, Recorder, ScenarioRecord, Started, StepSpec, Tick, Via,
-    Waited, WorkerRecord,
+    Ended, EventAction, EventRecord, GeneratorRecord, Merger, Names, Recorder, ScenarioRecord,
+    Started, StepSpec, Tick, Via, Waited, WorkerRecord,
 };
 use crate::report::Status;
 use crate::schedule::{Load, Shard, Slice};
@@ -159,12 +159,34 @@ proptest! {
 
     /// Bucket by bucket, second by second, server by server, and in every percentile and condition.
     #[test]
-    fn merged_is_what_one_process_would_have_told(samples in samples(), count in 1_u32..=64, from in 0_usize..64) {
-        let whole = journal::document(&recorded(&samples), context());
-        let mut documents = named(shards(count).map(|it| document(it, &part(&samples, it), |_| {})));
+    fn merged_is_what_one_process_would_have_told(
+        samples in samples(), events in prop::collection::vec(0_u64..SECONDS * 1_000, 0..4),
+        count in 1_u32..=64, from in 0_usize..64,
+    ) {
+        // Events are done by the first shard, for all, in the order of their times.
+        let mut events = events;
+        events.sort_unstable();
+        let done = |record: &mut RunRecord| {
+            for (nth, at) in events.iter().enumerate() {
+                let mut event = EventRecord::new(EventAction::Mark, format!("mark {nth}"));
+                (event.planned, event.done) = (Some(Duration::from_millis(*at)), Some(Duration::from_millis(at + 1)));
+                record.scenarios[0].events.push(event);
+            }
+        };
+        let mut all = recorded(&samples);
+        done(&mut all);
+        let whole = journal::document(&all, context());
+        let mut documents = named(shards(count).map(|it| {
+            let mut record = part(&samples, it);
+            if it.index() == 0 {
+                done(&mut record);
+            }
+            document(it, &record, |_| {})
+        }));
         documents.rotate_left(from % count as usize);
         let merged = merged(&documents).unwrap();
         prop_assert_eq!(figures(&merged), figures(&whole));
+        prop_assert_eq!(merged.scenarios[0].events.len(), events.len());
         prop_assert_eq!(&merged.total.response_time_us, &whole.total.response_time_us);
         prop_assert_eq!(&merged.verdict.status, &whole.verdict.status);
         prop_assert_eq!(&merged.verdict.reasons, &whole.verdict.reasons);
@@ -370,5 +392,47 @@ fn a_shard_without_a_part_passes() {
         Status::Pass,
         "{:?}",
         document.verdict
+    );
+}
+
+/// Rows that other shards have, or not: another file is another run.
+#[test_case("aa", "aa" => None; "the same")]
+#[test_case("aa", "bb" => Some("0.json and 1.json are not of one run:\n  the file of `scenarios.greet.data.users` holds other rows in 0.json than in 1.json: give all shards the same one".to_owned()); "another")]
+fn shards_have_the_same_rows(first: &str, second: &str) -> Option<String> {
+    let record = recorded(&[]);
+    let of = |shard, digest: &str| {
+        document(shard, &record, |it| {
+            let part = it.shard.as_mut().unwrap();
+            part.data = vec![report::DataDigest::new("greet", "users", digest)];
+        })
+    };
+    let documents = named(
+        shards(2)
+            .zip([first, second])
+            .map(|(it, digest)| of(it, digest)),
+    );
+    merged(&documents).err().map(|it| it.to_string())
+}
+
+/// How each waited for what was due may differ, and is told.
+#[test]
+fn another_pacing_is_noted_and_not_refused() {
+    let samples: Vec<Sample> = (0..60)
+        .map(|nth| (nth % 3, 0, 5_000_000, true, 0))
+        .collect();
+    let documents = shards(3).map(|shard| {
+        let mut record = recorded(&samples);
+        if shard.index() == 1 {
+            record.generator.pacing =
+                crate::pacer::Pacing::busy(Duration::from_micros(50)).unwrap();
+        }
+        document(shard, &record, |_| {})
+    });
+    let merged = merged(&named(documents)).unwrap();
+    let told = "shards did not wait for what was due in one way, so that what they added to times differs: shards 0 and 2 exact, shard 1 busy=50us";
+    assert!(
+        merged.verdict.warnings.iter().any(|it| it == told),
+        "{:?}",
+        merged.verdict.warnings
     );
 }

@@ -31,12 +31,12 @@ pub use build::{Context, Expected, build};
 pub(crate) use document::were_stopped;
 pub use document::{
     Address, Answer, Backend, BackendCount, Cause, Change, Check, ClockOffset, Confidence,
-    Connections, Custom, Delivery, Document, Ejection, EndedRun, Event, Expectation, Failover,
-    FailureClass, Farewell, Generator, History, Host, LoadModel, MergedShard, Messages, Method,
-    Moment, Move, Point, PointStatistics, Ramp, Retries, Run, Scenario, SchemaVersion, ShardPart,
-    Shards, Silence, SinkKind, Stands, StandsBy, Statistics, Status, Stay, Step, StepPoint,
-    Stickiness, StickyBy, Streams, Survivors, Switched, Target, ThresholdResult, ThresholdWindow,
-    Total, Verdict, Worker, new_run_id, schema,
+    Connections, Custom, DataDigest, Delivery, Document, Ejection, EndedRun, Event, Expectation,
+    Failover, FailureClass, Farewell, Generator, History, Host, LoadModel, MergedShard, Messages,
+    Method, Moment, Move, Point, PointStatistics, Ramp, Retries, Run, Scenario, SchemaVersion,
+    ShardPart, Shards, Silence, SinkKind, Stands, StandsBy, Statistics, Status, Stay, Step,
+    StepPoint, Stickiness, StickyBy, Streams, Survivors, Switched, Target, ThresholdResult,
+    ThresholdWindow, Total, Verdict, Worker, new_run_id, schema,
 };
 pub use judge::{judge, judge_tags};
 pub use read::{ReadError, read};

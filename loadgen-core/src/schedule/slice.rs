@@ -7,7 +7,7 @@ use super::arrivals::arrivals_of;
 use super::{ClosedModel, Limit, Load, OpenModel, RateStage, Shard, UserStage};
 
 /// What of a scenario's load is one shard's, by the plan.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Slice {
     /// The scenario's name.
@@ -23,6 +23,10 @@ pub struct Slice {
     /// The same of all shards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub planned_of_all: Option<u64>,
+    /// Seconds that the load lasts, the warm-up left out. Left out where the plan does not fix that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub duration_s: Option<f64>,
 }
 
 impl Slice {
@@ -48,6 +52,7 @@ impl Slice {
             users_of_all: users,
             planned: planned.map(|(part, _)| part),
             planned_of_all: planned.map(|(_, all)| all),
+            duration_s: load.duration().map(|it| it.as_secs_f64()),
         }
     }
 }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 use tokio::time::timeout;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Request, Status, Streaming};
+use tonic::{Code, Request, Streaming};
 
 use super::super::clock::{Exchange, Offset, Wall};
 use super::super::error::CoordinateError;
@@ -15,9 +15,9 @@ use super::super::proto::coordinator_client::CoordinatorClient;
 use super::super::proto::from_coordinator::Said as Told;
 use super::super::proto::from_shard::Said;
 use super::super::proto::refused::Kind;
-use super::super::proto::{FromCoordinator, FromShard, Hello, Probe, Welcome};
+use super::super::proto::{FromCoordinator, FromShard, Hello, Probe, Refused, Welcome};
 use super::super::state::SILENCE;
-use super::super::{LONGEST_MESSAGE, causes};
+use super::super::{LONGEST_MESSAGE, words};
 use super::{Place, Shared, take};
 use crate::moment;
 
@@ -28,11 +28,15 @@ const TICK_EVERY: Duration = Duration::from_secs(1);
 /// How long an attempt to connect may take, and how long it is rested before the next.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 const REST: Duration = Duration::from_millis(250);
+/// How long a place is waited for that another process has: who is silent for [`SILENCE`] loses it, so whoever has it
+/// for longer lives.
+const TAKEN_WITHIN: Duration = SILENCE.saturating_add(Duration::from_secs(5));
 
 /// The connection itself.
 pub(super) struct Line {
     says: UnboundedSender<FromShard>,
     hears: Streaming<FromCoordinator>,
+    has_tls: bool,
 }
 
 impl Line {
@@ -74,7 +78,8 @@ impl Line {
     /// Tries again and again: whoever starts all may start this shard first, and whoever starts one again may do so
     /// before it is noticed that the first is gone.
     async fn let_in(place: &Place, hello: Hello) -> Result<(Self, Welcome), CoordinateError> {
-        let until = moment::now() + place.wait;
+        let mut until = moment::now() + place.wait;
+        let mut taken = None;
         loop {
             // Something may listen there that is no coordinator, and say nothing.
             let left = until.saturating_duration_since(moment::now());
@@ -83,10 +88,29 @@ impl Line {
                 Ok(Ok(let_in)) => return Ok(let_in),
                 Ok(Err(Attempt::Final(error))) => return Err(error),
                 Ok(Err(Attempt::Again(error))) => error,
-                Err(_) => absent(place, format!("no answer for {}", human::duration(within))),
+                Ok(Err(Attempt::Taken(refused))) => {
+                    if taken.is_none() {
+                        until = until.min(moment::now() + TAKEN_WITHIN);
+                        place.screen.say(&format!(
+                            "WARNING: {}; waiting {} at most for the place, which is free where that one is gone",
+                            refused.why,
+                            human::duration(TAKEN_WITHIN.min(place.wait)),
+                        ));
+                    }
+                    taken = Some(refused.clone());
+                    refused.into()
+                }
+                Err(_) => absent(
+                    place,
+                    format!(
+                        "what listens there has not said a word for {}",
+                        human::duration(within)
+                    ),
+                ),
             };
             if moment::now() + REST >= until {
-                return Err(why);
+                // Who had the place may have ended the run meanwhile.
+                return Err(taken.map_or(why, CoordinateError::from));
             }
             tokio::time::sleep(REST).await;
         }
@@ -102,25 +126,26 @@ impl Line {
         let _ = says.send(said_first);
         let mut request = Request::new(UnboundedReceiverStream::new(said));
         place.trust.show(&mut request);
-        let again = |why: String| Attempt::Again(absent(place, why));
+        let has_tls = place.trust.has_tls();
+        let again = |why| Attempt::Again(absent(place, words::at_first(why, has_tls)));
         let mut line = match client.join(request).await {
             Ok(answer) => Self {
                 says,
                 hears: answer.into_inner(),
+                has_tls,
             },
             Err(status) if status.code() == Code::Unauthenticated => {
-                return Err(Attempt::Final(CoordinateError::Unauthenticated {
-                    address: place.given.clone(),
-                    why: status.message().to_owned(),
+                let address = place.given.clone();
+                return Err(Attempt::Final(match place.trust.has_token() {
+                    true => CoordinateError::OtherToken { address },
+                    false => CoordinateError::NoToken { address },
                 }));
             }
-            Err(status) => return Err(again(in_words(&status))),
+            Err(status) => return Err(again(words::of_status(&status, has_tls))),
         };
         match line.next().await.map_err(again)? {
             Told::Welcome(welcome) => Ok((line, welcome)),
-            Told::Refused(refused) if refused.kind() == Kind::Taken => {
-                Err(Attempt::Again(refused.into()))
-            }
+            Told::Refused(refused) if refused.kind() == Kind::Taken => Err(Attempt::Taken(refused)),
             Told::Refused(refused) => Err(Attempt::Final(refused.into())),
             _ => Err(Attempt::Final(CoordinateError::Lost {
                 address: place.given.clone(),
@@ -139,7 +164,7 @@ impl Line {
         loop {
             match timeout(SILENCE, self.hears.message()).await {
                 Err(_) => return Err(format!("silent for {}", human::duration(SILENCE))),
-                Ok(Err(status)) => return Err(in_words(&status)),
+                Ok(Err(status)) => return Err(words::of_status(&status, self.has_tls)),
                 Ok(Ok(None)) => return Err("it has closed the connection".to_owned()),
                 Ok(Ok(Some(FromCoordinator { said: Some(told) }))) => return Ok(told),
                 Ok(Ok(Some(FromCoordinator { said: None }))) => {}
@@ -207,6 +232,8 @@ impl Line {
 enum Attempt {
     /// The next may do better.
     Again(CoordinateError),
+    /// Another process has the place, and may be gone.
+    Taken(Refused),
     /// It will not.
     Final(CoordinateError),
 }
@@ -219,8 +246,10 @@ async fn channel(place: &Place) -> Result<Channel, Attempt> {
         .map_or_else(|| place.given.clone(), |it| it.to_string());
     let tls = place.trust.of_client(host);
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let unusable =
-        |why: tonic::transport::Error| Attempt::Final(CoordinateError::Tls { why: causes(&why) });
+    let unusable = |why: tonic::transport::Error| {
+        let why = words::of_files(&why);
+        Attempt::Final(CoordinateError::Tls { why })
+    };
     let endpoint = Endpoint::from_shared(format!("{scheme}://{address}")).map_err(unusable)?;
     let endpoint = endpoint.connect_timeout(CONNECT_WITHIN).tcp_nodelay(true);
     let endpoint = match tls {
@@ -228,7 +257,10 @@ async fn channel(place: &Place) -> Result<Channel, Attempt> {
         None => endpoint,
     };
     let connected = endpoint.connect().await;
-    connected.map_err(|why| Attempt::Again(absent(place, causes(&why))))
+    connected.map_err(|why| {
+        let why = words::of_transport(&why, place.trust.has_tls());
+        Attempt::Again(absent(place, why))
+    })
 }
 
 fn absent(place: &Place, why: String) -> CoordinateError {
@@ -236,12 +268,5 @@ fn absent(place: &Place, why: String) -> CoordinateError {
         address: place.given.clone(),
         within: human::duration(place.wait),
         why,
-    }
-}
-
-fn in_words(status: &Status) -> String {
-    match status.message() {
-        "" => status.code().to_string(),
-        message => message.to_owned(),
     }
 }

@@ -1,6 +1,7 @@
 //! Whether a shard is of a run: by what the results of shards are told apart when they are merged.
 
-use loadgen_core::merge::plan_differences;
+use loadgen_core::merge::{data_differences, plan_differences};
+use loadgen_core::report::DataDigest;
 use serde_json::Value;
 
 use super::NAMED;
@@ -46,6 +47,10 @@ pub(super) fn check(
     let own = serde_json::from_str(&hello.plan).unwrap_or_default();
     let of_first = format!("shard {}", first.index);
     differences.extend(plan_differences((&of_first, plan), (shard, &own)));
+    differences.extend(data_differences(
+        (&of_first, &data(first)),
+        (shard, &data(hello)),
+    ));
     if differences.is_empty() {
         return Ok(());
     }
@@ -58,4 +63,10 @@ pub(super) fn check(
         "{shard} has another plan than the shards that are here:\n  {}",
         differences.join("\n  ")
     ))
+}
+
+fn data(of: &Hello) -> Vec<DataDigest> {
+    let all = of.data.iter();
+    all.map(|it| DataDigest::new(&it.scenario, &it.source, &it.sha256))
+        .collect()
 }

@@ -4,8 +4,8 @@ use proptest::prelude::*;
 use serde_json::json;
 use test_case::test_case;
 
-use super::super::proto::EarlyEnd;
 use super::super::proto::set_up::Ended;
+use super::super::proto::{Data, EarlyEnd};
 use super::*;
 
 const SECOND: u64 = 1_000_000_000;
@@ -33,8 +33,18 @@ fn hello(index: u32, count: u32) -> Hello {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         seed: 0,
         run_id: String::new(),
+        process: "process 7 on bench-1".to_owned(),
+        data: rows("aa"),
         plan: json!({"scenarios": [{"name": "s", "load": {"closed": {"users": 8}}}]}).to_string(),
     }
+}
+
+fn rows(sha256: &str) -> Vec<Data> {
+    vec![Data {
+        scenario: "s".to_owned(),
+        source: "users".to_owned(),
+        sha256: sha256.to_owned(),
+    }]
 }
 
 /// What this member was told.
@@ -101,10 +111,11 @@ fn all_begin_at_one_moment_once_the_last_is_ready() {
 
 #[test_case(|it| it.count = 4 => "this is shard 1 of 4, and the coordinator waits for 3")]
 #[test_case(|it| it.version = "0.0.1".to_owned() => format!("shard 1 of 3 is loadgen 0.0.1, and the coordinator {}; use one version for all", env!("CARGO_PKG_VERSION")))]
-#[test_case(|it| it.index = 0 => "another process is shard 0 of 3 of this run; each shard is one process")]
+#[test_case(|it| it.index = 0 => "another process (process 7 on bench-1) is shard 0 of 3 of this run; end one of the two, or give this one a `--shard` of its own")]
 #[test_case(|it| it.index = 3 => "there is no shard 3 of 3")]
 #[test_case(|it| it.seed = 7 => "shard 1 of 3 has another plan than the shards that are here:\n  `--seed` is 0 in shard 0 and 7 in shard 1 of 3")]
 #[test_case(|it| it.plan = it.plan.replace('8', "9") => "shard 1 of 3 has another plan than the shards that are here:\n  `scenarios.s.load.closed.users` is 8 in shard 0 and 9 in shard 1 of 3"; "another plan")]
+#[test_case(|it| it.data = rows("bb") => "shard 1 of 3 has another plan than the shards that are here:\n  the file of `scenarios.s.data.users` holds other rows in shard 0 than in shard 1 of 3: give all shards the same one"; "other rows")]
 #[test_case(|it| it.run_id = "other".to_owned() => "shard 1 of 3 is of the run `other`, and the coordinator of `mine`: name the address of its own, or one `--run-id` for all")]
 fn whoever_is_of_another_run_is_refused_by_name(change: fn(&mut Hello)) -> String {
     let mut state = coordinator(3);
@@ -446,4 +457,18 @@ proptest! {
         }
         prop_assert!(state.end().is_some());
     }
+}
+
+/// Before the load the place of one that is gone is another's; under way it is nobody's, and nothing is to be waited for.
+#[test]
+fn a_place_is_waited_for_only_before_the_load() {
+    let kind = |outputs: &[Output]| match told(outputs, 9).as_slice() {
+        [Said::Refused(refused)] => refused.kind(),
+        other => panic!("not refused: {other:?}"),
+    };
+    let mut gathering = coordinator(2);
+    gathering.join(0, hello(0, 2), 0);
+    assert_eq!(kind(&gathering.join(9, hello(0, 2), 0)), Kind::Taken);
+    let mut running = running(2);
+    assert_eq!(kind(&running.join(9, hello(0, 2), 0)), Kind::Unspecified);
 }

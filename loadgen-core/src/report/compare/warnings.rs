@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use super::comparison::{ComparedScenario, Judgement, ToldFrom};
 use super::judge::{self, CHANCE, FEWEST_RUNS};
 use super::{Common, Group, NamedRun, has_ended, named};
-use crate::pacer::Pacing;
-use crate::units::human::{counted, micros};
+use crate::units::human::counted;
 
 /// What a run says of itself.
 type Fact = fn(&NamedRun<'_>) -> String;
@@ -37,15 +36,7 @@ pub(super) fn of_runs(base: &Group<'_>, new: &Group<'_>) -> Vec<String> {
         ("numbers of worker threads", |it| {
             it.document.run.generator.workers.to_string()
         }),
-        ("kinds of pacing", |it| {
-            // What was chosen counts, whoever chose it.
-            let generator = &it.document.run.generator;
-            match (generator.coarsest_grid(), generator.pacing.as_str()) {
-                (Some(grid), _) => format!("a grid of {}", micros(grid.ticks_us)),
-                (None, "auto") => Pacing::EXACT.to_string(),
-                (None, said) => said.to_owned(),
-            }
-        }),
+        ("kinds of pacing", |it| it.document.run.generator.paced()),
     ];
     for (what, fact) in facts {
         let values: BTreeSet<String> = all().map(fact).collect();

@@ -45,12 +45,14 @@ pub use scenario::{
 pub(super) use schema::of as schema_of;
 pub use schema::schema;
 pub(crate) use shard::were_stopped;
-pub use shard::{ClockOffset, MergedShard, ShardPart, Shards};
+pub use shard::{ClockOffset, DataDigest, MergedShard, ShardPart, Shards};
 pub use standing::{Stands, StandsBy};
 pub use statistics::Statistics;
 pub use stickiness::{Cause, History, Move, Stay, Stickiness, StickyBy};
 
+use crate::pacer::Pacing;
 use crate::record::{ByteCount, Ledger};
+use crate::units::human;
 
 /// What one run found.
 ///
@@ -249,6 +251,15 @@ impl Generator {
         let grids = self.per_worker.iter().filter_map(|it| it.grid);
         grids.max_by(|a, b| a.ticks_us.total_cmp(&b.ticks_us))
     }
+
+    /// How it waited for what was due, in words: what was chosen counts, whoever chose it.
+    pub(in crate::report) fn paced(&self) -> String {
+        match (self.coarsest_grid(), self.pacing.as_str()) {
+            (Some(grid), _) => format!("a grid of {}", human::micros(grid.ticks_us)),
+            (None, "auto") => Pacing::EXACT.to_string(),
+            (None, said) => said.to_owned(),
+        }
+    }
 }
 
 /// What to make of a run.
@@ -270,7 +281,7 @@ pub struct Verdict {
 #[serde(rename_all = "lowercase")]
 #[schemars(inline)]
 pub enum Status {
-    /// Every condition holds.
+    /// Every condition holds. Of a shard, of which none is judged: nothing speaks against its generator.
     Pass,
     /// A threshold or expectation failed, or nothing was measured that could be judged.
     Fail,

@@ -28,10 +28,42 @@ pub struct ShardPart {
     pub clock: Option<ClockOffset>,
     /// How much of each scenario's load is this shard's, in the order of the scenarios.
     pub slices: Vec<Slice>,
+    /// What was in the files of test data, by which shards of one run are told from others; left out where there are
+    /// none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub data: Vec<DataDigest>,
     /// Everything that the shard measured, and what it is judged by, for `loadgen merge`: a journal of one entry,
     /// deflated, in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub record: Option<String>,
+}
+
+/// What was in a file of test data.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct DataDigest {
+    /// The scenario that it is of.
+    pub scenario: String,
+    /// What the scenario calls it.
+    pub source: String,
+    /// SHA-256 of the file, in hexadecimal digits.
+    pub sha256: String,
+}
+
+impl DataDigest {
+    /// Of a scenario's source of data.
+    #[must_use]
+    pub fn new(
+        scenario: impl Into<String>,
+        source: impl Into<String>,
+        sha256: impl Into<String>,
+    ) -> Self {
+        Self {
+            scenario: scenario.into(),
+            source: source.into(),
+            sha256: sha256.into(),
+        }
+    }
 }
 
 /// How two clocks were to each other, as an exchange of messages told.
@@ -150,6 +182,7 @@ impl ShardPart {
             run_id: None,
             clock: None,
             slices,
+            data: Vec::new(),
             record: None,
         }
     }

@@ -84,7 +84,13 @@ fn run(document: &Document) -> Case {
             kind: "stopped",
             why: "the run was stopped before its plan was done".to_owned(),
         },
-        Status::Pass => Came::Passed(String::new()),
+        Status::Pass => Came::Passed(match &document.run.shard {
+            Some(it) => format!(
+                "shard {} of {}: the run is judged when all are merged",
+                it.index, it.count
+            ),
+            None => String::new(),
+        }),
     };
     Case {
         name: "run".to_owned(),

@@ -47,6 +47,7 @@ fn headline(headline: &Headline) -> String {
         Status::Fail => "❌",
         Status::Pass | Status::Invalid if headline.is_cut_off => "✂️",
         Status::Pass if headline.is_stopped => "⏹️",
+        Status::Pass if headline.is_part => "🧩",
         Status::Pass => "✅",
         Status::Invalid => "⚠️",
     };

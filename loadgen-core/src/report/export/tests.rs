@@ -307,6 +307,23 @@ fn a_run_that_was_not_done_is_an_error(stopped: bool, cut_off: bool) -> Option<S
     case_of_run(&document)
 }
 
+/// Nothing is judged of a shard, and none of the forms says that it passed.
+#[test]
+fn a_part_is_no_pass() {
+    let mut part = serde_json::to_value(document()).unwrap();
+    part["verdict"] = serde_json::json!({"status": "pass", "reasons": [], "warnings": []});
+    part["run"]["shard"] = serde_json::json!({"index": 1, "count": 4, "seed": 0, "slices": []});
+    let mut part: Document = serde_json::from_value(part).unwrap();
+    assert!(part.to_string().starts_with("PART  "), "{part}");
+    let title = part.to_markdown().lines().next().unwrap().to_owned();
+    assert!(title.starts_with("## 🧩 PART: "), "{title}");
+    let why = "shard 1 of 4: the run is judged when all are merged";
+    assert!(part.to_junit().contains(why));
+    // A part of a part is told as that.
+    part.run.stopped = true;
+    assert!(part.to_string().starts_with("STOPPED  "), "{part}");
+}
+
 /// What came of the run's own case, where it did not pass.
 fn case_of_run(document: &Document) -> Option<String> {
     let report = document.to_junit();

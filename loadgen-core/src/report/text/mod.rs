@@ -91,6 +91,7 @@ impl Writer {
         let word = headline.word();
         let painted = match headline.status {
             Status::Pass if headline.is_stopped => paint.strong(&paint.doubtful(word)),
+            Status::Pass if headline.is_part => paint.strong(word),
             Status::Pass => paint.strong(&paint.good(word)),
             Status::Fail => paint.strong(&paint.bad(word)),
             Status::Invalid => paint.loud(word),

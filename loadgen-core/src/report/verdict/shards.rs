@@ -55,11 +55,36 @@ pub(super) fn judge(shards: &Shards, findings: &mut Findings) {
             percent(shards.missing_share),
         ));
     }
+    findings.warnings.extend(paced(&shards.merged));
     match apart(&shards.merged) {
         Some((sentence, true)) => findings.incomplete(sentence),
         Some((sentence, false)) => findings.warnings.push(sentence),
         None => {}
     }
+}
+
+/// Shards that waited for what was due in different ways.
+fn paced(merged: &[MergedShard]) -> Option<String> {
+    let mut ways: Vec<(String, Vec<u64>)> = Vec::new();
+    // One that had nothing to do waited for nothing.
+    for shard in merged.iter().filter(|it| !it.has_no_part()) {
+        let paced = shard.generator.paced();
+        match ways.iter_mut().find(|(way, _)| *way == paced) {
+            Some((_, shards)) => shards.push(shard.index),
+            None => ways.push((paced, vec![shard.index])),
+        }
+    }
+    let told = ways.iter().map(|(way, shards)| match shards.as_slice() {
+        [one] => format!("shard {one} {way}"),
+        several => format!("shards {} {way}", listed(several)),
+    });
+    let told: Vec<String> = told.collect();
+    (ways.len() > 1).then(|| {
+        format!(
+            "shards did not wait for what was due in one way, so that what they added to times differs: {}",
+            told.join(", ")
+        )
+    })
 }
 
 /// Shards that did not begin together, by their clocks, and whether one was over before another began. Then it may

@@ -68,6 +68,9 @@ pub(super) struct Headline {
     pub(super) is_stopped: bool,
     /// Whether it is of a part that nobody chose: no verdict is more than that.
     pub(super) is_cut_off: bool,
+    /// Whether it is of a shard, of which no condition is judged: that nothing speaks against its generator is no
+    /// pass.
+    pub(super) is_part: bool,
     /// What was run and how long that took.
     pub(super) text: String,
     /// Why it is no pass.
@@ -388,6 +391,7 @@ impl Headline {
         match self.status {
             Status::Pass | Status::Invalid if self.is_cut_off => "CUT OFF",
             Status::Pass if self.is_stopped => "STOPPED",
+            Status::Pass if self.is_part => "PART",
             Status::Pass => "PASS",
             Status::Fail => "FAIL",
             Status::Invalid => "INVALID",
@@ -413,6 +417,7 @@ impl Headline {
             status: document.verdict.status,
             is_stopped: document.run.stopped,
             is_cut_off,
+            is_part: document.run.shard.is_some(),
             text: format!("{what} {}", glued(&format!("in {took}{stopped}"))),
             reasons: document.verdict.reasons.clone(),
             warnings: document.verdict.warnings.clone(),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ScenarioPlan;
+use crate::input;
 use crate::scenario::event::Deed;
 use crate::scenario::protocol::{ProtocolPlan, Spoken};
 use crate::scenario::tls::Tls;
@@ -54,22 +55,67 @@ impl ScenarioPlan {
         for (targets, tls, protocol) in std::iter::once(own).chain(elsewhere) {
             of_servers(targets, tls, protocol, &mut note);
         }
+        self.each_source(|it| {
+            if let Source::File { path, .. } = it {
+                note(path, FileRole::Secret);
+            }
+        });
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// The variables of the environment that it names as values and cannot do without, each once and by their names.
+    /// What expressions ask the environment for is not among them.
+    #[must_use]
+    pub fn variables(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        self.each_source(|it| {
+            if let Source::Env {
+                variable,
+                default: None,
+                ..
+            } = it
+            {
+                found.push(variable.clone());
+            }
+        });
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// Tells `note` of each value that is sent beside messages, whoever it is sent to.
+    fn each_source(&self, mut note: impl FnMut(&Source)) {
+        let elsewhere = self.elsewhere.iter().map(|it| &it.protocol);
+        for protocol in std::iter::once(&self.protocol).chain(elsewhere) {
+            protocol.sources().into_iter().for_each(&mut note);
+        }
         for step in self.protocol.said_elsewhere().iter().flatten() {
             let fields = match step.spoken() {
                 Some(Spoken::Grpc(call)) => call.metadata.as_slice(),
                 Some(Spoken::Http(request)) => request.headers.as_slice(),
                 Some(Spoken::Websocket(_) | Spoken::Tcp(_)) | None => &[],
             };
-            secrets(fields.iter().map(|(_, it)| it), &mut note);
+            fields.iter().for_each(|(_, it)| note(it));
         }
         for event in &self.events {
             if let Deed::Http(request) = &event.deed {
-                secrets(request.headers.iter().map(|(_, it)| it), &mut note);
+                request.headers.iter().for_each(|(_, it)| note(it));
             }
         }
-        found.sort();
-        found.dedup();
-        found
+    }
+}
+
+impl ScenarioPlan {
+    /// What is in its files of test data: the name of each source, and the SHA-256 of its file in hexadecimal digits.
+    /// One that cannot be read is left out; whoever prepares a run of it says so.
+    #[must_use]
+    pub fn data_digests(&self) -> Vec<(String, String)> {
+        let sources = self.data.iter();
+        let digests =
+            sources.filter_map(|it| Some((it.name.clone(), input::digest(&it.file).ok()?)));
+        digests.collect()
     }
 }
 
@@ -99,18 +145,6 @@ fn of_servers(
             .iter()
             .for_each(|it| note(it, FileRole::Description));
     }
-    secrets(protocol.sources(), note);
-}
-
-fn secrets<'a>(
-    sources: impl IntoIterator<Item = &'a Source>,
-    note: &mut impl FnMut(&Path, FileRole),
-) {
-    for source in sources {
-        if let Source::File { path, .. } = source {
-            note(path, FileRole::Secret);
-        }
-    }
 }
 
 #[cfg(test)]
@@ -128,9 +162,9 @@ mod tests {
             "tls": {"ca_file": "ca.pem", "cert_file": "client.pem", "key_file": "/keys/client.key"},
             "data": {"row": {"file": "users.csv"}},
             "protos": ["protos", "protos/shop.proto"],
-            "metadata": {"authorization": {"file": "token.txt"}},
+            "metadata": {"authorization": {"file": "token.txt"}, "a": {"env": "TOKEN"}, "b": {"env": "OTHER", "default": "x"}},
             "load": {"closed": {"users": 1, "iterations": 1}},
-            "elsewhere": {"http": {"targets": ["h:80"], "headers": {"x-key": {"file": "key.txt"}}}},
+            "elsewhere": {"http": {"targets": ["h:80"], "headers": {"x-key": {"file": "key.txt"}, "x-env": {"env": "KEY"}}}},
             "events": [{"at": "1s", "http": {"post": "http://h/", "headers": {"x": {"file": "event.txt"}}}}],
             "setup": [{"http": {"path": "/", "headers": {"y": {"file": "setup.txt"}}}}],
             "steps": [{"grpc": {"method": "shop.v1.Shop/Find", "metadata": {"z": {"file": "step.txt"}}}}],
@@ -162,5 +196,7 @@ mod tests {
         ];
         let expected = expected.map(|(path, role)| (path.to_owned(), role));
         assert_eq!(found, expected);
+        // One that may be left out is none that it needs.
+        assert_eq!(scenario.variables(), ["KEY", "TOKEN"]);
     }
 }

@@ -238,12 +238,15 @@ impl Verdict {
         Self {
             word: headline.word(),
             class: match headline.status {
-                Status::Pass if headline.is_stopped => "doubtful",
+                Status::Pass if headline.is_stopped || headline.is_part => "doubtful",
                 Status::Pass => "good",
                 Status::Fail => "bad",
                 Status::Invalid => "doubtful",
             },
             sentence: match headline.status {
+                Status::Pass if headline.is_part => {
+                    "A shard's part of a run. Conditions are judged when all shards are merged."
+                }
                 Status::Pass if headline.is_stopped => "Every condition holds, as far as it went.",
                 Status::Pass => "Every condition holds.",
                 Status::Fail | Status::Invalid => "",

@@ -20,10 +20,11 @@ use loadgen_core::units::format_duration;
 use serde_json::{Map, Value, json};
 
 use crate::args::{
-    AdHocArgs, GrpcArgs, HttpArgs, RunArgs, StreamEndFlag, TargetFlags, TcpArgs, WebsocketArgs,
+    AdHocArgs, CapacityFlags, GrpcArgs, HttpArgs, RunArgs, StreamEndFlag, TargetFlags, TcpArgs,
+    WebsocketArgs,
 };
 use crate::error::Error;
-use crate::settings::RunSettings;
+use crate::settings::{CapacitySettings, RunSettings};
 use crate::suite::LoadError;
 
 pub(crate) use self::error::AdHocError;
@@ -154,13 +155,33 @@ impl AdHoc {
     /// # Errors
     /// Everything that is wrong with it.
     pub(crate) fn settle(&self, cores: usize) -> Result<RunSettings, Error> {
-        let text = file(&self.scenario).to_string();
-        let suite = Suite::parse(SOURCE, &text, None, None).map_err(LoadError::from)?;
-        let plan = Plan::new(suite.scenarios());
-        let mut targets = TargetFlags::default();
-        targets.push(self.protocol, &self.target);
+        let (plan, targets) = self.plan()?;
         let variable = |name: &str| std::env::var_os(name);
         Ok(RunSettings::of(plan, &targets, &self.run, variable, cores)?)
+    }
+
+    /// The search of it, settled as that of a file is; `given` are the flags as they stand on the command line.
+    ///
+    /// # Errors
+    /// Everything that is wrong with it.
+    pub(crate) fn settle_search(
+        &self,
+        search: &CapacityFlags,
+        given: &RunArgs,
+        cores: usize,
+    ) -> Result<CapacitySettings, Error> {
+        let (plan, targets) = self.plan()?;
+        let variable = |name: &str| std::env::var_os(name);
+        let settled = CapacitySettings::of(plan, &targets, search, given, variable, cores);
+        Ok(settled?)
+    }
+
+    fn plan(&self) -> Result<(Plan, TargetFlags), Error> {
+        let text = file(&self.scenario).to_string();
+        let suite = Suite::parse(SOURCE, &text, None, None).map_err(LoadError::from)?;
+        let mut targets = TargetFlags::default();
+        targets.push(self.protocol, &self.target);
+        Ok((Plan::new(suite.scenarios()), targets))
     }
 
     /// The scenario file that does the same, wherever it lies.

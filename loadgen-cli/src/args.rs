@@ -3,6 +3,7 @@
 
 mod ad_hoc;
 mod balance;
+mod capacity;
 mod choice;
 mod client;
 mod compare;
@@ -34,6 +35,7 @@ pub(crate) use self::ad_hoc::{
 pub(crate) use self::balance::{
     BackendFlag, BalanceCommand, BalanceHttpArgs, BalanceTcpArgs, LogLevel,
 };
+pub(crate) use self::capacity::{CapacityCommand, CapacityFlags};
 pub(crate) use self::choice::{ProtocolChoice, TargetChoice};
 pub(crate) use self::client::{ClientArgs, DelayMode, VisitKind};
 pub(crate) use self::compare::{CompareArgs, CompareFlags};
@@ -106,6 +108,8 @@ fn without_secrets(mut error: clap::Error) -> clap::Error {
 pub(crate) enum Command {
     /// Run scenarios and judge the results
     Run(Box<RunCommand>),
+    /// Find the highest rate that a service holds within its goals
+    Capacity(Box<CapacityCommand>),
     /// Call a gRPC method as load, without a file; or see what a server offers
     Grpc(Box<GrpcArgs>),
     /// Send WebSocket messages as load, without a file

@@ -182,7 +182,7 @@ pub(crate) fn compare(
     compare::compare(&named(base), &named(new), &flags.options()).map_err(ComparingError::Refused)
 }
 
-/// Makes sure, before so many runs of a plan, that they may be held against a base, as far as that is known.
+/// Makes sure, before so many runs of a plan or a search, that they may be held against a base, as far as that is known.
 ///
 /// # Errors
 /// When they will not be.
@@ -190,6 +190,7 @@ pub(crate) fn check(
     base: &[Stored],
     (context, names): (&Context, &[Names]),
     count: usize,
+    is_search: bool,
     flags: &CompareFlags,
 ) -> Result<(), ComparingError> {
     let planned = PlannedRuns {
@@ -197,6 +198,7 @@ pub(crate) fn check(
         context,
         names,
         count,
+        is_search,
     };
     compare::check(&named(base), planned, &flags.options()).map_err(ComparingError::Refused)
 }

@@ -112,9 +112,10 @@ fn listed(problems: &[AssembleError]) -> String {
 }
 
 impl Error {
-    /// Says on standard error why a command could not do its work. Of a reader that went away nothing is said.
+    /// Says on standard error why a command could not do its work. Of a reader that went away nothing is said, unless
+    /// what it did not take was measured, and cannot be had again.
     pub(crate) fn say(&self) {
-        if let Self::Print(error) | Self::Run(RunError::Print(error)) = self
+        if let Self::Print(error) = self
             && error.is_unread()
         {
             return;

@@ -75,6 +75,16 @@ struct Figures {
     unanswered: u64,
     per_s: f64,
     response_time_us: Statistics,
+    /// Of a search.
+    capacity: Option<Found>,
+}
+
+/// The capacity that a search found.
+#[derive(Debug)]
+struct Found {
+    bounds: String,
+    lower_per_s: Option<f64>,
+    upper_per_s: Option<f64>,
 }
 
 impl History {
@@ -181,6 +191,11 @@ impl Figures {
             unanswered: scenario.unanswered,
             per_s: scenario.throughput_per_s,
             response_time_us: times,
+            capacity: document.capacity.as_ref().map(|it| Found {
+                bounds: it.bounds(),
+                lower_per_s: it.lower_per_s,
+                upper_per_s: it.upper_per_s,
+            }),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A run's whole life, once it is settled.
 
+mod capacity;
 mod conclude;
 pub(crate) mod control;
 mod deed;
@@ -29,6 +30,7 @@ use crate::terminal;
 use crate::trace::Trace;
 use crate::ui::Ui;
 
+pub(crate) use self::capacity::{SearchStop, find as find_capacity};
 pub(crate) use self::deed::kill_commands;
 pub(crate) use self::error::RunError;
 use self::execute::Listening;

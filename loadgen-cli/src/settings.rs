@@ -5,6 +5,7 @@
 pub(crate) mod original;
 pub(crate) mod sinks;
 
+mod capacity;
 mod env;
 mod error;
 mod journal;
@@ -33,6 +34,7 @@ use crate::human::counted;
 use crate::output::Spec;
 use crate::protocols::{self, Spoken};
 
+pub(crate) use self::capacity::CapacitySettings;
 pub(crate) use self::env::EnvError;
 pub(crate) use self::error::SettingsError;
 pub(crate) use self::journal::{Journal, beside as journal_beside, is_beside as is_journal_beside};
@@ -89,6 +91,12 @@ impl RunSettings {
         variable: impl Fn(&str) -> Option<OsString>,
         cores: usize,
     ) -> Result<Self, SettingsError> {
+        let (plan, targets) = Self::chosen(what, suite)?;
+        Self::of(plan, &targets, args, variable, cores)
+    }
+
+    /// What is chosen of a suite, and where the flags send it.
+    fn chosen(what: &WhatArgs, suite: &Suite) -> Result<(Plan, TargetFlags), SettingsError> {
         let protocol = what.chosen_protocol().unwrap_or_default().word();
         let plan = suite.select(&what.scenarios, protocol).or_else(|error| {
             let mut others = what.others_of_schemes().into_iter();
@@ -96,8 +104,8 @@ impl RunSettings {
             other.ok_or(error)
         })?;
         let run = plan.scenarios.iter().map(|it| it.protocol()).collect();
-        let targets = &*targets::settle(what, &run)?;
-        Self::of(plan, targets, args, variable, cores)
+        let targets = targets::settle(what, &run)?.into_owned();
+        Ok((plan, targets))
     }
 
     /// Settles the run of these scenarios, which the flags send elsewhere where they name targets.

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use loadgen_core::engine::{Event, Run};
-use loadgen_core::live::{self, Dashboard};
+use loadgen_core::live::{self, Dashboard, Follower, Search};
 use loadgen_core::report::{Context, Document};
 use loadgen_core::scenario::{Plan, ScenarioPlan};
 use tokio::sync::mpsc::UnboundedSender;
@@ -24,7 +24,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use self::access::Access;
 pub(crate) use self::error::UiError;
 use self::stage::{Shared, Steered, Told};
-use crate::run::control::RunControl;
+use crate::run::SearchStop;
+use crate::run::control::{RunControl, Steering};
 use crate::screen::live::Whole;
 use crate::screen::{self, Screen};
 use crate::settings::UiSettings;
@@ -90,7 +91,50 @@ impl Ui {
         (screen, whole): (&Screen, Option<Whole>),
     ) -> Run {
         self.put_before(None);
-        let (mut follower, dashboard) = live::follow(scenarios, context);
+        let (follower, dashboard) = live::follow(scenarios, context);
+        self.begin(dashboard, Steering::Run(control), (screen, whole));
+        let to_server = self.to_server.clone();
+        let run = run.listen(move |event: &Event<'_>| {
+            if let Event::Connected = event {
+                let _ = to_server.send(Told::Begun);
+            }
+        });
+        self.follow(run, follower)
+    }
+
+    /// From now on the page is that of a search for a capacity, of which `context` says what it does of each trial, and
+    /// says where it is. It can be ended from there.
+    pub(crate) fn search(&self, plan: &Plan, context: Context, stop: SearchStop, screen: &Screen) {
+        self.put_before(None);
+        let (_, dashboard) = live::follow(&plan.scenarios, context);
+        self.begin(dashboard, Steering::Search(stop), (screen, None));
+    }
+
+    /// The run is a trial of the search: has the page hear what it tells.
+    pub(crate) fn listen_to_trial(
+        &self,
+        run: Run,
+        plan: &Plan,
+        context: Context,
+        search: Search,
+    ) -> Run {
+        let (follower, dashboard) = live::follow(&plan.scenarios, context);
+        self.tell(Told::Trial(Box::new(dashboard), Box::new(search)));
+        self.follow(run, follower)
+    }
+
+    /// Something else is known of the search, or is being done.
+    pub(crate) fn knows(&self, search: Search) {
+        self.tell(Told::Known(Box::new(search)));
+    }
+
+    /// Shows it, and says where.
+    fn begin(
+        &self,
+        dashboard: Dashboard,
+        control: Steering,
+        (screen, whole): (&Screen, Option<Whole>),
+    ) {
         let steered = Steered {
             control,
             screen: screen.clone(),
@@ -99,12 +143,13 @@ impl Ui {
         self.tell(Told::Run(Box::new(dashboard), Some(steered)));
         let notices = mem::take(&mut *self.notices());
         notices.into_iter().for_each(screen::note);
+    }
+
+    /// Has what the run records come to the page.
+    fn follow(&self, run: Run, mut follower: Follower) -> Run {
         let shared = Arc::clone(&self.shared);
         let to_server = self.to_server.clone();
         run.listen(move |event: &Event<'_>| {
-            if let Event::Connected = event {
-                let _ = to_server.send(Told::Begun);
-            }
             if let Some(recorded) = follower.hear(event, || shared.wants()) {
                 shared.hand_over();
                 let _ = to_server.send(Told::Recorded(Box::new(recorded)));

@@ -511,7 +511,6 @@ fn a_reader_that_went_away_is_told_nothing() {
         (&["compare", &result, &result, "--force"], 0),
         (&["report", &result, "--json"], 1),
         (&["compare", &result, &result, "--force", "--json"], 1),
-        (&["run", "-s", "hello_light", "-q", "--json"], 1),
         (&kubernetes, 1),
     ] {
         let said = unread(args);

@@ -12,6 +12,7 @@
 //! | [`record`] | what was measured: results, histograms, the ledger |
 //! | [`condition`], [`expectation`], [`report`] | conditions on results and on balancers; judging them, the verdict, the result document, comparing runs |
 //! | [`journal`] | what a run recorded, on a disk up to the last second |
+//! | [`capacity`] | the search for the highest rate within goals, and the curve of its trials |
 //! | [`merge`] | from the results of shards to the one of their run |
 //! | `live` | what a page shows of a run that is under way; behind the feature `page` |
 //! | `sink` | figures sent on while the run goes; behind features |
@@ -49,6 +50,7 @@ mod allowance;
 ))]
 mod assemble;
 mod cap;
+pub mod capacity;
 pub mod cgroup;
 mod chance;
 pub mod clock;

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import unittest
 
-from harness import LOADGEN, PATIENCE, tool
+from harness import LOADGEN, PATIENCE, Serve, tool
 
 # What a server could say to run something in a page that shows it.
 HARMFUL = "</script><script>harmed=true</script><img src=x onerror=harmed=true>"
@@ -23,13 +23,13 @@ class Report:
     Pictures of it go to a folder of this name in the one that PAGE_PICTURES names.
     """
 
-    def __init__(self, name, *flags, expect=(0, 99)):
+    def __init__(self, name, *flags, command="run", expect=(0, 99)):
         self._folder = tempfile.TemporaryDirectory()
         folder = pathlib.Path(os.environ.get("PAGE_PICTURES") or self._folder.name, name)
         folder.mkdir(parents=True, exist_ok=True)
         self.file = pathlib.Path(self._folder.name, "report.html")
         result = pathlib.Path(self._folder.name, "result.json")
-        command = [LOADGEN, "run", "--quiet", *flags, "-o", f"html={self.file}", "-o", f"json={result}"]
+        command = [LOADGEN, command, "--quiet", *flags, "-o", f"html={self.file}", "-o", f"json={result}"]
         done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=PATIENCE)
         if done.returncode not in expect:
             raise AssertionError(f"exit code {done.returncode}, expected {expect}\n{done.stderr}")
@@ -131,6 +131,72 @@ class Pages(unittest.TestCase):
                 self.assertTrue(report.shown["zoomed"])
                 self.assertIn("p50", report.shown["pointed"])
                 for word in ("response_time.p95 < 1us", "fails", "hello", "again", "start lag"):
+                    self.assertIn(word, report.shown["text"])
+
+    def check_search(self, report):
+        """What is drawn of a search is what its trials were."""
+        capacity = report.document["capacity"]
+        rates = [it for it in capacity["trials"] if "rate_per_s" in it]
+        most, least = max(it["rate_per_s"] for it in rates), min(it["rate_per_s"] for it in rates)
+        bounds = [capacity["lower_per_s"], capacity["upper_per_s"]]
+        is_log = max(most, *bounds) / min(least, *bounds) > 10
+        place = math.log10 if is_log else float
+        (found,) = [it for it in report.shown["charts"] if it["kind"] == "capacity"]
+        # Of each name there is a line, and then the points.
+        of = {name: [it for it in found["series"] if it["name"] == name][-1]["data"] for name in ("p50", "errors")}
+        timed = [it for it in rates if "p50" in it["response_time_us"]]
+        expected = [(place(it["rate_per_s"]), it["response_time_us"]["p50"], it["result"]) for it in timed]
+        self.assertEqual(len(of["p50"]), len(expected))
+        for (x, y, result), (rate, p50, came) in zip(of["p50"], expected):
+            self.assertTrue(math.isclose(x, rate) and math.isclose(10**y, p50), (x, y, rate, p50))
+            self.assertEqual(result, came)
+        errors = [(it["error_rate"], it["result"]) for it in rates]
+        self.assertEqual([(y, result) for _, y, result in of["errors"]], errors)
+        marks = [it["marks"] for it in found["series"] if it["name"] == "lines"]
+        for of_part in marks:
+            drawn = [it for it in of_part if it is not None]
+            self.assertTrue(all(math.isclose(x, place(rate)) for x, rate in zip(drawn, bounds)), (drawn, bounds))
+            self.assertEqual(len(drawn), 2)
+        numbers = [str(at + 1) for at, it in enumerate(capacity["trials"]) if "rate_per_s" in it]
+        self.assertEqual([row[0] for row in found["table"][1:]], numbers)
+
+        (found,) = [it for it in report.shown["charts"] if it["kind"] == "scalability"]
+        series = {it["name"]: it["data"] for it in found["series"]}
+        users = [it for it in capacity["trials"] if "users" in it and it["result"] != "invalid"]
+        self.assertEqual([y for _, y, _ in series["users"]], [it["completed_per_s"] for it in users])
+        law = capacity["scalability"]
+        steps = [x for x, _ in series["the law"]]
+        held = [it for it in rates if it["result"] == "held" and "mean" in it["response_time_us"]]
+        at_once = [it["users"] for it in users]
+        at_once += [it["completed_per_s"] * it["response_time_us"]["mean"] / 1e6 for it in held]
+        at_once = [it for it in at_once if it >= 1]
+        is_log = max(at_once) / min(at_once) > 10
+        ends = [math.log10(law[it]) if is_log else law[it] for it in ("from_users", "to_users")]
+        for drawn, end in zip((steps[0], steps[-1]), ends):
+            self.assertTrue(math.isclose(drawn, end, abs_tol=1e-9), (drawn, end))
+        self.assertTrue(all(ends[0] - 1e-9 <= x <= ends[1] + 1e-9 for x in steps))
+
+    def test_a_search_for_a_capacity(self):
+        with Serve("--delay", "20ms") as server, tempfile.TemporaryDirectory() as folder:
+            searched = {
+                "name": "searched",
+                "targets": [server.address],
+                "connections": 1,
+                "streams_per_connection": 8,
+                "load": {"open": {"rate": "1/s", "duration": "1s"}},
+                "steps": [{"name": "hello", "grpc": {"method": "loadgen.v1.Greeter/Hello", "message": {"name": "x"}}}],
+                "capacity": {"goals": ["response_time.p90 < 100ms"], "budget": "30s", "width": "10%"},
+            }
+            suite = pathlib.Path(folder, "suite.json")
+            suite.write_text(json.dumps({"scenarios": [searched]}), encoding="utf-8")
+            with Report("search", "--config", suite, command="capacity") as report:
+                self.check_page(report)
+                self.check_search(report)
+                self.assertTrue(report.shown["hidden"])
+                self.assertTrue(report.shown["zoomed"])
+                self.assertIn("trial", report.shown["pointed"])
+                words = ("What breaks first", "response_time.p90 < 100ms", "Universal Scalability Law", "one user alone")
+                for word in words:
                     self.assertIn(word, report.shown["text"])
 
     def test_a_run_of_less_than_a_second(self):

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::capacity::CapacityFlags;
 use super::run::RunArgs;
 use super::values::{MOST_MESSAGES, count, duration, form_field, header, stream_end};
 
@@ -228,6 +229,9 @@ pub(crate) struct AdHocArgs {
     /// Print secrets that stand in the scenario as well
     #[arg(long, requires = "print_scenario", help_heading = "Output")]
     pub(crate) show_secrets: bool,
+    /// What capacity is looked for, where one is.
+    #[command(flatten)]
+    pub(crate) capacity: CapacityFlags,
     /// How it is run.
     #[command(flatten)]
     pub(crate) run: RunArgs,

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use clap::ValueEnum as _;
 use loadgen_backends::{Capacity, Code, Delay};
+use loadgen_core::condition::Threshold;
 use loadgen_core::outcome::GrpcCode;
 use loadgen_core::pacer::{Pacing, PacingError};
 use loadgen_core::scenario::{Assignment, AssignmentError, Codec, CodecError, Target};
@@ -291,6 +292,11 @@ pub(super) fn comparison_spec(given: &OsStr) -> Result<Spec, String> {
             Err("a comparison is written as one of html, json, markdown".to_owned())
         }
     }
+}
+
+/// A condition on results.
+pub(super) fn condition(text: &str) -> Result<Threshold, String> {
+    text.parse::<Threshold>().map_err(|error| error.to_string())
 }
 
 /// A percentage, as a share.

@@ -104,6 +104,11 @@ fn run(ad_hoc: &AdHoc, shared: &AdHocArgs, signals: &Listener) -> Result<Exit, E
         output::print(&output::suite(file, shared.show_secrets))?;
         return Ok(Exit::Pass);
     }
+    if shared.capacity.is_asked() {
+        let searched = ad_hoc.settle_search(&shared.capacity, &shared.run, cores());
+        let searched = searched.map_err(in_flags)?;
+        return super::capacity::find(searched, &ad_hoc.run, signals).map_err(in_flags);
+    }
     if let Some(notice) = ad_hoc.notice.as_ref().filter(|_| !ad_hoc.run.quiet) {
         screen::note(notice);
     }

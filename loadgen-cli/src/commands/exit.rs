@@ -141,6 +141,7 @@ fn of_run(error: &RunError) -> Exit {
         | RunError::Memory(_)
         | RunError::Output(_)
         | RunError::Baseline(_)
+        | RunError::Capacity(_)
         | RunError::Whole(_)
         | RunError::Journal(_) => Exit::Usage,
         RunError::Sink(error) => of_sink(error),

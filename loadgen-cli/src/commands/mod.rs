@@ -2,6 +2,7 @@
 
 mod ad_hoc;
 mod balance;
+mod capacity;
 mod client;
 mod compare;
 mod completions;
@@ -33,6 +34,7 @@ pub(crate) use self::exit::Exit;
 pub(crate) fn run(args: Args) -> Result<Exit, Error> {
     match args.command {
         Command::Run(args) => run::run(&args),
+        Command::Capacity(args) => capacity::run(&args),
         Command::Grpc(args) => ad_hoc::grpc(&args),
         Command::Websocket(args) => ad_hoc::websocket(&args),
         Command::Http(args) => ad_hoc::http(&args),

@@ -32,7 +32,7 @@ pub(super) fn carry_out(
     let baseline = baseline(args)?;
     let shown = Shown::with(args.json, args.quiet);
     let Some(times) = repeat else {
-        let check = comparable(&baseline, 1, args);
+        let check = comparable(&baseline, 1, false, args);
         let ui = Ui::open(settings.ui.as_ref())?;
         let screen = Screen::stderr(args.quiet);
         let ran = run::run(settings, ui.as_ref(), signals, &screen, check)?;
@@ -58,27 +58,34 @@ pub(super) fn carry_out(
 }
 
 /// The results that a run is held against. They are read before it begins.
-fn baseline(args: &RunArgs) -> Result<Vec<Stored>, ComparingError> {
+pub(super) fn baseline(args: &RunArgs) -> Result<Vec<Stored>, ComparingError> {
     match (args.baseline.is_empty(), args.comparing.given()) {
         (true, Some(flag)) => Err(ComparingError::WithoutBaseline { flag }),
         _ => comparing::load(&args.baseline, &Screen::stderr(args.quiet)),
     }
 }
 
-/// Makes sure that so many runs may be held against the baseline, where there is one.
-fn comparable<'a>(
+/// Makes sure that so many runs, or a search, may be held against the baseline, where there is one.
+pub(super) fn comparable<'a>(
     baseline: &'a [Stored],
     count: usize,
+    is_search: bool,
     args: &'a RunArgs,
 ) -> impl Fn(&Context, &[Names]) -> Result<(), ComparingError> + 'a {
     move |context, names| match baseline.is_empty() {
         true => Ok(()),
-        false => comparing::check(baseline, (context, names), count, &args.comparing),
+        false => comparing::check(
+            baseline,
+            (context, names),
+            count,
+            is_search,
+            &args.comparing,
+        ),
     }
 }
 
 /// What a run's result is called in messages.
-fn stored(document: Document, nth: Option<u64>) -> Stored {
+pub(super) fn stored(document: Document, nth: Option<u64>) -> Stored {
     let source = match nth {
         None => comparing::THIS_RUN.to_owned(),
         Some(nth) => format!("run {nth}"),
@@ -87,7 +94,7 @@ fn stored(document: Document, nth: Option<u64>) -> Stored {
 }
 
 /// Holds runs against the baseline, where there is one; how a run ended goes before what came of that.
-fn held_against(
+pub(super) fn held_against(
     baseline: &[Stored],
     ran: &[Stored],
     args: &RunArgs,
@@ -163,7 +170,7 @@ impl Series {
             screen.say(&format!("run {nth} of {all}"));
             let mut settings = self.settings.clone();
             settings.outputs = outputs;
-            let check = comparable(baseline, all, args);
+            let check = comparable(baseline, all, false, args);
             match run::run(settings, ui, signals, &screen, check) {
                 Ok(ran) => {
                     worst = worst.or_worse(of_one(&ran, args));

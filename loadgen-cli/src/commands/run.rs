@@ -78,7 +78,7 @@ pub(super) fn meaning(document: &Document, stopped: bool, strict: bool, quiet: b
 }
 
 /// What scenarios are chosen from: by name, the shipped ones too.
-fn load(what: &WhatArgs, config: Option<&Path>) -> Result<Suite, LoadError> {
+pub(super) fn load(what: &WhatArgs, config: Option<&Path>) -> Result<Suite, LoadError> {
     suite::load(suite::Choice {
         file: config,
         profile: what.profile.as_deref(),

@@ -208,13 +208,13 @@ mod tests {
         assert!(!told.contains("transport error"), "{told}");
     }
 
-    #[test_case(Status::unimplemented("") => NO_COORDINATOR)]
-    #[test_case(Status::internal("") => NO_COORDINATOR_OR_TLS)]
-    #[test_case(Status::unavailable("error trying to connect") => CUT)]
-    #[test_case(Status::unknown("busy") => "it says: busy")]
-    #[test_case(Status::from_error(Box::new(Transport(Box::new(system(ErrorKind::ConnectionReset))))) => CUT; "by its cause")]
-    fn a_status_is_in_our_words(status: Status) -> String {
-        of_status(&status, false)
+    #[test_case(&Status::unimplemented("") => NO_COORDINATOR)]
+    #[test_case(&Status::internal("") => NO_COORDINATOR_OR_TLS)]
+    #[test_case(&Status::unavailable("error trying to connect") => CUT)]
+    #[test_case(&Status::unknown("busy") => "it says: busy")]
+    #[test_case(&Status::from_error(Box::new(Transport(Box::new(system(ErrorKind::ConnectionReset))))) => CUT; "by its cause")]
+    fn a_status_is_in_our_words(status: &Status) -> String {
+        of_status(status, false)
     }
 
     #[test]

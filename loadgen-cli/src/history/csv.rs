@@ -3,7 +3,7 @@
 use super::{Figures, History, Past};
 
 /// What each column is called.
-const COLUMNS: [&str; 22] = [
+const COLUMNS: [&str; 24] = [
     "file",
     "run_id",
     "started_at",
@@ -26,6 +26,8 @@ const COLUMNS: [&str; 22] = [
     "response_time_p99_us",
     "response_time_p999_us",
     "response_time_max_us",
+    "capacity_lower_per_s",
+    "capacity_upper_per_s",
 ];
 
 impl History {
@@ -49,6 +51,7 @@ impl History {
 fn row(past: &Past, figures: &Figures) -> [String; COLUMNS.len()] {
     let ledger = figures.ledger;
     let times = &figures.response_time_us;
+    let capacity = figures.capacity.as_ref();
     let known = |value: Option<f64>| value.map_or_else(String::new, |it| it.to_string());
     [
         past.file.clone(),
@@ -73,5 +76,7 @@ fn row(past: &Past, figures: &Figures) -> [String; COLUMNS.len()] {
         known(times.p99),
         known(times.p999),
         known(times.max),
+        known(capacity.and_then(|it| it.lower_per_s)),
+        known(capacity.and_then(|it| it.upper_per_s)),
     ]
 }

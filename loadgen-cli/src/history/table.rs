@@ -43,9 +43,16 @@ const fn figure(heading: &'static str, rank: u8, cell: fn(&Past, &Figures) -> St
     }
 }
 
-static COLUMNS: [Column; 12] = [
+/// Shown where a result is of a search.
+const CAPACITY: &str = "capacity";
+
+static COLUMNS: [Column; 13] = [
     text("began (UTC)", 0, |past, _| minute(&past.started_at)),
     text("verdict", 0, |past, _| past.verdict.to_owned()),
+    figure(CAPACITY, 0, |_, it| {
+        let found = it.capacity.as_ref();
+        found.map_or_else(none, |it| it.bounds.clone())
+    }),
     figure("rate", 1, |_, it| human::rate(it.per_s)),
     figure("p50", 4, |_, it| time(it, 50.0, it.response_time_us.p50)),
     figure("p95", 8, |_, it| time(it, 95.0, it.response_time_us.p95)),
@@ -158,10 +165,15 @@ fn trends(course: &Course<'_>, columns: usize) -> Vec<String> {
         };
         Some(format!("  {label:8}{}  {range}", sparkline::of(&values)))
     };
+    // What a search has else is of one trial, at a rate of its own.
+    fn of_run(it: &Figures) -> Option<&Figures> {
+        Some(it).filter(|it| it.capacity.is_none())
+    }
     let trends = [
-        trend("rate", |it| Some(it.per_s), human::rate),
-        trend("p99", |it| it.response_time_us.p99, human::micros),
-        trend("errors", Figures::error_rate, human::percent),
+        trend("holds", |it| it.capacity.as_ref()?.lower_per_s, human::rate),
+        trend("rate", |it| Some(of_run(it)?.per_s), human::rate),
+        trend("p99", |it| of_run(it)?.response_time_us.p99, human::micros),
+        trend("errors", |it| of_run(it)?.error_rate(), human::percent),
     ];
     trends.into_iter().flatten().collect()
 }
@@ -213,7 +225,11 @@ fn shown(cells: &[Vec<String>], columns: usize) -> Vec<(usize, usize)> {
         let widths = cells.iter().map(|row| flow::columns(&row[column]));
         widths.max().unwrap_or_default()
     };
-    let mut shown: Vec<(usize, usize)> = (0..COLUMNS.len()).map(|it| (it, width(it))).collect();
+    let is_of_none = |column: usize| {
+        COLUMNS[column].heading == CAPACITY && cells[1..].iter().all(|row| row[column] == none())
+    };
+    let columns_of_some = (0..COLUMNS.len()).filter(|it| !is_of_none(*it));
+    let mut shown: Vec<(usize, usize)> = columns_of_some.map(|it| (it, width(it))).collect();
     let taken = |shown: &[(usize, usize)]| shown.iter().map(|(_, it)| it + GAP).sum::<usize>();
     while shown.len() > 2 && taken(&shown) > columns {
         let last = shown

@@ -166,3 +166,54 @@ fn of_nothing_one_thing_is_said() {
     fs::write(folder.path().join("notes.txt"), "mine").unwrap();
     assert_eq!(error(folder.path()), nothing("1 file"));
 }
+
+/// A search of the same scenario that found these bounds.
+fn search(day: u64, lower: f64, upper: f64) -> Document {
+    let mut document = document(day, lower as u64 * 10, 10, 5);
+    let load =
+        json!({"open": {"rate": format!("{lower}/s"), "duration": "10s", "arrivals": "uniform"}});
+    document.run.plan["scenarios"][0]["load"] = load;
+    let capacity = json!({
+        "lower_per_s": lower, "upper_per_s": upper, "wanted_width": 0.02, "end": "settled", "summary": "",
+        "at_lower": {"held": 1, "of": 1}, "confirmed": true, "goals": [], "trials": [], "budget_s": 60, "took_s": 30,
+    });
+    document.capacity = Some(serde_json::from_value(capacity).unwrap());
+    document
+}
+
+#[test]
+fn a_capacity_has_a_column_and_a_course() {
+    let folder = TempDir::new().unwrap();
+    write(&folder, "run.json", &document(1, 10_000, 10, 5));
+    write(&folder, "s1.json", &search(2, 4_120.0, 4_200.0));
+    write(&folder, "s2.json", &search(3, 3_700.0, 3_770.0));
+    insta::assert_snapshot!(table(&folder, 100), @"
+    3 results in results
+
+    hello_high (grpc)
+      holds   ·██  3,700/s to 4,120/s
+      rate    █··  1,000/s
+      p99     █··  10 ms
+      errors  ▁··  0%
+      began (UTC)       verdict          capacity     rate    p50    p99  errors  version  file
+      2026-01-01 00:00  PASS                    -  1,000/s  10 ms  10 ms      0%  0.1.0    run.json
+      2026-01-02 00:00  PASS*    4,120 to 4,200/s  4,120/s  10 ms  10 ms      0%  0.1.0    s1.json
+      2026-01-03 00:00  PASS     3,700 to 3,770/s  3,700/s  10 ms  10 ms      0%  0.1.0    s2.json
+
+    * not the scenario that it was in the run before
+    ");
+    let csv = History::of(folder.path()).unwrap().csv();
+    let ends: Vec<String> = csv
+        .lines()
+        .map(|it| it.rsplitn(3, ',').take(2).collect::<Vec<_>>().join(" "))
+        .collect();
+    assert_eq!(
+        ends,
+        [
+            "capacity_upper_per_s capacity_lower_per_s",
+            " ",
+            "4200 4120",
+            "3770 3700"
+        ]
+    );
+}

@@ -49,10 +49,10 @@ pub(super) fn end<T>(
 }
 
 /// What was measured; where nothing was and the backend was lost, that is why.
-pub(super) fn measured(
-    executed: Result<RunRecord, RunError>,
+pub(super) fn measured<T>(
+    executed: Result<T, RunError>,
     backend: &mut Ended,
-) -> Result<RunRecord, RunError> {
+) -> Result<T, RunError> {
     executed.map_err(|error| backend.lost.take().map_or(error, RunError::Embedded))
 }
 
@@ -77,6 +77,14 @@ pub(super) fn whole(
     if let Some(panic) = &record.panic {
         return Err(RunError::Panicked(panic.clone()));
     }
+    all_there(backend, of_suite)
+}
+
+/// Makes sure that no server of the run was lost on the way.
+///
+/// # Errors
+/// When one was.
+pub(super) fn all_there(backend: Ended, of_suite: Option<FleetError>) -> Result<(), RunError> {
     of_suite.map_or(Ok(()), |lost| Err(RunError::from(lost)))?;
     backend.lost.map_or(Ok(()), |lost| Err(lost.into()))
 }

@@ -1,10 +1,11 @@
-//! Changing a run while it is under way, for whoever has a person's word: keys, and the live page.
+//! Changing a run, or a search, while it is under way, for whoever has a person's word: keys, and the live page.
 
 use std::fmt;
 use std::sync::Arc;
 
 use loadgen_core::engine::{Change, Control, Refused, Standing};
 
+use super::capacity::{STOPPING, SearchStop};
 use super::events::Restraint;
 
 /// What is said when the run is told to stop.
@@ -64,5 +65,42 @@ impl RunControl {
     /// How each scenario stands by what it was told.
     pub(crate) fn standing(&self) -> Vec<Standing> {
         self.control.standing()
+    }
+}
+
+/// What the live page can tell things.
+#[derive(Debug, Clone)]
+pub(crate) enum Steering {
+    Run(RunControl),
+    /// It can be ended, and nothing else.
+    Search(SearchStop),
+}
+
+impl Steering {
+    /// Has it be done. What was done, in words.
+    ///
+    /// # Errors
+    /// Why it cannot be, in words.
+    pub(crate) fn change(&self, change: &Change) -> Result<String, String> {
+        match (self, change) {
+            (Self::Run(control), change) => control.change(change).map_err(|it| it.to_string()),
+            (Self::Search(stop), Change::Stop { .. }) => {
+                stop.ask();
+                Ok(STOPPING.to_owned())
+            }
+            (Self::Search(_), _) => Err(
+                "a search for a capacity finds the load itself, and its trials are all alike: expected `stop`, which ends it \
+                 with what is known so far"
+                    .to_owned(),
+            ),
+        }
+    }
+
+    /// How each scenario stands by what it was told; none of a search has anything to be told.
+    pub(crate) fn standing(&self) -> Vec<Standing> {
+        match self {
+            Self::Run(control) => control.standing(),
+            Self::Search(_) => Vec::new(),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Why a run could not be measured, or not be told of.
 
 use loadgen_core::AssembleError;
+use loadgen_core::capacity::CapacityError;
 use loadgen_core::engine;
 use loadgen_core::journal::JournalError;
 use loadgen_core::pacer::UnfitPacing;
@@ -63,6 +64,9 @@ pub(crate) enum RunError {
     /// What has to be done before the load failed.
     #[error("{0}")]
     Setup(String),
+    /// What is looked for is no capacity, or none of this scenario.
+    #[error(transparent)]
+    Capacity(CapacityError),
     /// The shards of the run did not come together.
     #[error(transparent)]
     Apart(#[from] CoordinateError),

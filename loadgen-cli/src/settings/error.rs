@@ -22,6 +22,26 @@ pub(crate) enum SettingsError {
         /// What does not fit.
         source: scenario::OverrideError,
     },
+    /// Scenarios of which one capacity cannot be looked for.
+    #[error(
+        "{} scenarios are chosen{}; expected one to look for the capacity of: `--scenario NAME` chooses it",
+        names.len(), some_of(names)
+    )]
+    NotOneToSearch {
+        /// What they are called.
+        names: Vec<String>,
+    },
+    /// A flag that is of a run.
+    #[error("`{flag}` is of a run: {why}")]
+    NotOfSearch {
+        /// The flag.
+        flag: &'static str,
+        /// What to do instead.
+        why: &'static str,
+    },
+    /// What cannot be searched, or not so.
+    #[error(transparent)]
+    Capacity(#[from] loadgen_core::capacity::CapacityError),
     /// A condition on a tag that does not fit what the overrides made of the scenarios.
     #[error(transparent)]
     Thresholds(#[from] scenario::SuiteError),
@@ -128,6 +148,16 @@ pub(crate) enum SettingsError {
 }
 
 /// Where a name is looked for that no other is like.
+/// Some names, where they are few enough to be read.
+fn some_of(names: &[String]) -> String {
+    const MOST: usize = 8;
+    match names.len() {
+        0 => String::new(),
+        count if count <= MOST => format!(" ({})", names.join(", ")),
+        count => format!(" ({} and {} more)", names[..MOST].join(", "), count - MOST),
+    }
+}
+
 fn with_hint(error: &scenario::SelectError) -> String {
     let hint = match error {
         scenario::SelectError::Unknown { names } if names.iter().any(|it| it.nearest.is_none()) => {

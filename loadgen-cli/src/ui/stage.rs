@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use loadgen_core::engine::Change;
-use loadgen_core::live::{Dashboard, Recorded};
+use loadgen_core::live::{Dashboard, Recorded, Search};
 use loadgen_core::report::Document;
 use loadgen_core::report::page::LivePage;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::access::Access;
-use crate::run::control::RunControl;
+use crate::run::control::Steering;
 use crate::screen::Screen;
 use crate::screen::live::Whole;
 
@@ -25,6 +25,10 @@ pub(super) const MOST_VIEWERS: usize = 32;
 pub(super) enum Told {
     /// The page is that of this run from now on; of one that takes nothing where it could not begin.
     Run(Box<Dashboard>, Option<Steered>),
+    /// The page is that of this search from now on, by its first trial or another.
+    Trial(Box<Dashboard>, Box<Search>),
+    /// Something else is known of the search, or is being done.
+    Known(Box<Search>),
     /// Its load has begun.
     Begun,
     Recorded(Box<Recorded>),
@@ -40,10 +44,10 @@ pub(super) enum Told {
     End,
 }
 
-/// A run that can be told things.
+/// A run, or a search, that can be told things.
 #[derive(Debug)]
 pub(super) struct Steered {
-    pub(super) control: RunControl,
+    pub(super) control: Steering,
     /// Where it is said what it was told.
     pub(super) screen: Screen,
     /// The line of all shards, where it is known here.
@@ -146,14 +150,20 @@ impl Shared {
                 stage.steered = steered;
                 None
             }
+            (Told::Trial(dashboard, search), place) => {
+                let before = place.take().map(|it| *it);
+                *place = Some(Box::new(dashboard.of_trial(*search, before)));
+                None
+            }
             (_, None) => None,
+            (Told::Known(search), Some(dashboard)) => Some(dashboard.knows(*search).into()),
             (Told::Begun, Some(dashboard)) => {
                 dashboard.begin();
                 None
             }
             (Told::Recorded(recorded), Some(dashboard)) => {
                 let control = stage.steered.as_ref().map(|it| &it.control);
-                let standing = control.map(RunControl::standing).unwrap_or_default();
+                let standing = control.map(Steering::standing).unwrap_or_default();
                 let is_paused = !standing.is_empty() && standing.iter().all(|it| it.paused);
                 let whole = stage.steered.as_ref().and_then(|it| it.whole.as_ref());
                 dashboard.tells_of_all(whole.and_then(Whole::line));
@@ -233,11 +243,12 @@ impl Shared {
                 control, screen, ..
             }) => {
                 let change = Change::try_from(asked.change);
+                let change = change.map_err(|refused| refused.to_string());
                 let done = change.and_then(|it| control.change(&it));
                 if let Ok(done) = &done {
                     screen.say(&format!("from the page: {done}"));
                 }
-                done.map_err(|refused| refused.to_string())
+                done
             }
         };
         let answer = match done {

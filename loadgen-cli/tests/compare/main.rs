@@ -4,5 +4,6 @@
 mod common;
 mod refusing;
 mod repeating;
+mod searches;
 mod support;
 mod telling;

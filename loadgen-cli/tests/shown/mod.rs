@@ -30,7 +30,12 @@ pub(crate) struct Shown {
 
 impl Shown {
     pub(crate) fn start(flags: &[&str]) -> Self {
-        let mut command = loadgen(&["run", "--ui=0"]);
+        Self::start_as("run", flags)
+    }
+
+    /// The same with another command.
+    pub(crate) fn start_as(command: &str, flags: &[&str]) -> Self {
+        let mut command = loadgen(&[command, "--ui=0"]);
         let child = command
             .args(flags)
             .stdout(Stdio::piped())
@@ -183,6 +188,8 @@ pub(crate) struct Viewer {
     pub(crate) header: String,
     pub(crate) chapters: Map<String, Value>,
     pub(crate) scenarios: Vec<Value>,
+    /// What is known of a capacity that is looked for.
+    pub(crate) capacity: Value,
     pub(crate) standing: Value,
     /// The runs before.
     pub(crate) earlier: Value,
@@ -199,6 +206,7 @@ impl Viewer {
             header: String::new(),
             chapters: Map::new(),
             scenarios: Vec::new(),
+            capacity: Value::Null,
             standing: Value::Null,
             earlier: Value::Null,
             answers: Vec::new(),
@@ -244,6 +252,9 @@ impl Viewer {
             chapters.insert(id.to_owned(), html.expect("a chapter is told once"));
         }
         self.chapters = chapters;
+        if let Some(capacity) = message.get("capacity") {
+            self.capacity = capacity.clone();
+        }
         let told = message["scenarios"].as_array().expect("scenarios");
         self.scenarios.resize(told.len(), json!({"series": []}));
         for (scenario, told) in self.scenarios.iter_mut().zip(told) {

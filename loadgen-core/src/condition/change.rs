@@ -41,20 +41,24 @@ pub(crate) const STATISTICS: [Statistic; 6] = [
 pub struct ChangeLimit {
     expression: String,
     scenario: Option<String>,
-    metric: Metric,
+    /// Nothing of a limit on the capacity.
+    metric: Option<Metric>,
     is_rise: bool,
     change: f64,
 }
 
 impl ChangeLimit {
+    /// What the capacity is called in a limit on it.
+    pub(crate) const CAPACITY: &'static str = "capacity";
+
     /// The only scenario that it is for.
     pub(crate) fn scenario(&self) -> Option<&str> {
         self.scenario.as_deref()
     }
 
-    /// What may not change so much.
-    pub(crate) fn metric(&self) -> &Metric {
-        &self.metric
+    /// What of runs may not change so much; nothing where it is the capacity that searches find.
+    pub(crate) fn metric(&self) -> Option<&Metric> {
+        self.metric.as_ref()
     }
 
     /// Whether a change is beyond the limit by more than `by`, as a share of what it was before; of an error rate
@@ -86,7 +90,10 @@ impl FromStr for ChangeLimit {
         let mut cursor = Cursor::new(text);
         cursor.skip_space();
         let scenario = scenario(&mut cursor)?;
-        let metric = metric(&mut cursor)?;
+        let metric = match is_capacity(&mut cursor) {
+            true => None,
+            false => Some(metric(&mut cursor)?),
+        };
         cursor.skip_space();
         let is_rise = match cursor.rest().chars().next() {
             Some(sign @ ('>' | '<')) => {
@@ -96,7 +103,7 @@ impl FromStr for ChangeLimit {
             _ => return Err(cursor.unexpected_at(cursor.at, "`>` or `<`")),
         };
         cursor.skip_space();
-        let change = change(&mut cursor, &metric)?;
+        let change = change(&mut cursor, metric.as_ref())?;
         cursor.skip_space();
         if !cursor.rest().is_empty() {
             return Err(cursor.unexpected_at(cursor.at, "the end"));
@@ -122,6 +129,16 @@ fn scenario(cursor: &mut Cursor<'_>) -> Result<Option<String>, ThresholdError> {
     let name = cursor.name("the name of a scenario")?;
     cursor.dot()?;
     Ok(Some(name))
+}
+
+/// `capacity`, where it stands there.
+fn is_capacity(cursor: &mut Cursor<'_>) -> bool {
+    let start = cursor.at;
+    let is_it = cursor.word() == ChangeLimit::CAPACITY && !cursor.rest().starts_with('.');
+    if !is_it {
+        cursor.at = start;
+    }
+    is_it
 }
 
 /// One of the metrics that runs are compared by.
@@ -150,12 +167,12 @@ fn metric(cursor: &mut Cursor<'_>) -> Result<Metric, ThresholdError> {
 }
 
 /// `+10%`, as a share. Of error rates `pp` says the same: they change in percentage points.
-fn change(cursor: &mut Cursor<'_>, metric: &Metric) -> Result<f64, ThresholdError> {
+fn change(cursor: &mut Cursor<'_>, metric: Option<&Metric>) -> Result<f64, ThresholdError> {
     let start = cursor.at;
     let sign = cursor.take_while(|c| matches!(c, '+' | '-'));
     let number = cursor.take_while(|c| c.is_ascii_digit() || c == '.');
     let unit = cursor.take_while(|c| !c.is_whitespace());
-    let in_points = *metric == Metric::ErrorRate;
+    let in_points = metric == Some(&Metric::ErrorRate);
     let is_unit = unit == "%" || (in_points && unit == "pp");
     let well_formed = matches!(sign, "+" | "-")
         && number.starts_with(|c: char| c.is_ascii_digit())
@@ -189,6 +206,7 @@ mod tests {
     #[test_case("error_rate > +0.5pp", 0.006 => true; "points")]
     #[test_case("error_rate > +0.5%", 0.004 => false; "points as percent")]
     #[test_case("response_time.p50 > -1%", 0.0 => true; "has to be better")]
+    #[test_case("scenarios.a.capacity < -5%", -0.06 => true; "of a search")]
     fn beyond(text: &str, change: f64) -> bool {
         parsed(text).is_beyond(change, 0.0)
     }
@@ -201,7 +219,7 @@ mod tests {
             name: "hello".to_owned(),
             metric: StepMetric::Series(Series::RoundTrip, Statistic::P99),
         };
-        assert_eq!(limit.metric(), &expected);
+        assert_eq!(limit.metric(), Some(&expected));
     }
 
     #[test_case("respons_time.p99 > +10%" => "unknown metric `respons_time` at column 1; did you mean `response_time`?")]
@@ -214,6 +232,11 @@ mod tests {
     #[test_case("throughput < -5% now" => "expected the end at column 18, found `now`"; "something behind it")]
     #[test_case("" => "expected the name of a metric at column 1, found the end"; "nothing")]
     fn refused(text: &str) -> String {
+        text.parse::<ChangeLimit>().unwrap_err().to_string()
+    }
+
+    #[test_case("capacity.p99 < -5%" => "unknown metric `capacity` at column 1; expected a metric such as `response_time.p95`, `error_rate` or `throughput`"; "of a capacity")]
+    fn of_no_figure(text: &str) -> String {
         text.parse::<ChangeLimit>().unwrap_err().to_string()
     }
 

@@ -165,6 +165,14 @@ impl Threshold {
         }
     }
 
+    /// The same, ending no run.
+    pub(crate) fn judged_at_the_end(self) -> Self {
+        Self {
+            abort_after: None,
+            ..self
+        }
+    }
+
     /// Whether it is about a count or a rate that may not be too low: a part of a load has too little of it.
     pub(crate) fn is_of_all(&self) -> bool {
         let is_counted = matches!(self.unit, Unit::Count | Unit::PerTime { .. });
@@ -260,6 +268,21 @@ impl Threshold {
         matches!(self.metric, Metric::Failover { .. })
     }
 
+    /// Whether it bounds failures of any kind.
+    pub(crate) fn is_about_failures(&self) -> bool {
+        match &self.metric {
+            Metric::ErrorRate | Metric::Unanswered | Metric::Outcome(_) => true,
+            Metric::Ledger(word) => matches!(word, LedgerWord::Failed | LedgerWord::Completed),
+            Metric::Step { metric, .. } => {
+                matches!(metric, StepMetric::ErrorRate | StepMetric::Outcome(_))
+            }
+            Metric::Backend { metric, .. } => {
+                matches!(metric, BackendMetric::Failed | BackendMetric::ErrorRate)
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it is about calls that are made again.
     pub(crate) fn is_about_retries(&self) -> bool {
         matches!(self.metric, Metric::Retries(_))
@@ -284,6 +307,11 @@ impl Threshold {
     /// The unit that it is written in, and a value is compared in.
     pub(crate) fn value_unit(&self) -> Unit {
         self.unit
+    }
+
+    /// The value that it compares with, in its own unit.
+    pub(crate) fn value(&self) -> f64 {
+        self.value
     }
 
     /// Whether it holds of this value, given in its own unit.

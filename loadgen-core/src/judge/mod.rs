@@ -6,11 +6,13 @@
 
 pub(crate) mod balance;
 mod blame;
+mod lost;
 pub(crate) mod observe;
 mod series;
 mod windows;
 
 pub(crate) use self::blame::{Blame, blame};
+pub(crate) use self::lost::{Arrivals, lost};
 pub(crate) use self::windows::watches;
 use crate::condition::{Metric, Threshold};
 use crate::record::{ScenarioRecord, WindowRecord};

@@ -8,7 +8,10 @@ use std::time::Duration;
 use super::extent::Extent;
 use super::follower::Recorded;
 use super::message::{self, Fields, Message, Over, Phase};
+use super::search::Search;
 use super::series::Series;
+use serde_json::value::RawValue;
+
 use crate::clock::nanos;
 use crate::process::thread_time;
 use crate::record::{RunRecord, ScenarioRecord};
@@ -33,6 +36,14 @@ pub struct Dashboard {
     /// How all shards of the run do.
     of_all: Option<String>,
     parts: Parts,
+    /// The search that the run is a trial of.
+    search: Option<Search>,
+    /// What its charts are drawn from.
+    known: Option<Box<RawValue>>,
+    /// What the page has of the last trial that there are figures of.
+    of_trial: Vec<ChapterPart>,
+    /// Whether the figures are those of a trial before.
+    is_of_before: bool,
     over: Option<Over>,
 }
 
@@ -51,6 +62,10 @@ impl Dashboard {
             plan: None,
             phase: Phase::Connecting,
             of_all: None,
+            search: None,
+            known: None,
+            of_trial: Vec::new(),
+            is_of_before: false,
             over: None,
         }
     }
@@ -59,6 +74,38 @@ impl Dashboard {
     pub fn begin(&mut self) {
         self.phase = Phase::Running;
         self.parts = page::parts_before(&self.writer, &self.extent.begun());
+    }
+
+    /// The run is a trial of this search. Where there was one `before` it, what the page has of that stays until there are
+    /// figures of this one.
+    #[must_use]
+    pub fn of_trial(mut self, search: Search, before: Option<Self>) -> Self {
+        if let Some(before) = before {
+            self.series = before.series;
+            self.fields = before.fields;
+            self.of_trial = before.of_trial;
+            self.is_of_before = true;
+        }
+        self.phase = Phase::Running;
+        self.put_known(search);
+        self
+    }
+
+    /// Something else is known of the search, or is being done. Gives the message of what has changed.
+    pub fn knows(&mut self, search: Search) -> String {
+        let began = thread_time();
+        let parts = self.parts.clone();
+        self.put_known(search);
+        let from: Vec<usize> = self.series.iter().map(Series::len).collect();
+        let change = self.message(Some(&parts), &self.fields, &from, true);
+        self.spend_since(began);
+        change
+    }
+
+    fn put_known(&mut self, search: Search) {
+        self.known = Some(message::written(&search.known));
+        self.parts = self.parts_of(&search);
+        self.search = Some(search);
     }
 
     /// How all shards of the run do, of which the page is one's: a line that it has above its own figures from the next
@@ -72,18 +119,26 @@ impl Dashboard {
     pub fn advance(&mut self, recorded: Recorded, is_paused: bool) -> String {
         let began = thread_time();
         let at = recorded.at;
+        if mem::take(&mut self.is_of_before) {
+            self.series.clear();
+        }
         let (mut record, from) = self.record(recorded);
         let mut document = report::build_so_far(&record, self.context.clone(), &from);
-        let progress = Progress {
-            whole: self.of_all.clone(),
-            ..self.extent.progress(at, &record, is_paused)
-        };
+        let progress = self.extent.progress(at, &record, is_paused);
         let scenarios = document.scenarios.iter_mut().zip(&mut record.scenarios);
         for (((scenario, record), series), from) in scenarios.zip(&mut self.series).zip(&from) {
             series.recorded = mem::take(&mut record.series);
             series.lend(&mut scenario.series, *from);
         }
-        let parts = self.parts_so_far(&document, &progress);
+        let parts = match self.search.take() {
+            None => self.parts_so_far(&document, progress),
+            Some(mut search) => {
+                search.goes_on(at);
+                let parts = self.parts_of_trial(&document, &search);
+                self.search = Some(search);
+                parts
+            }
+        };
         let parts = mem::replace(&mut self.parts, parts);
         for (scenario, series) in document.scenarios.iter_mut().zip(&mut self.series) {
             series.take_back(&mut scenario.series);
@@ -91,7 +146,7 @@ impl Dashboard {
         let fields = document.scenarios.iter().map(message::fields).collect();
         let fields = mem::replace(&mut self.fields, fields);
         self.phase = Phase::Running;
-        let change = self.message(Some(&parts), &fields, &from);
+        let change = self.message(Some(&parts), &fields, &from, false);
         self.spend_since(began);
         change
     }
@@ -100,7 +155,7 @@ impl Dashboard {
     #[must_use]
     pub fn whole(&self) -> String {
         let began = thread_time();
-        let whole = self.message(None, &[], &[]);
+        let whole = self.message(None, &[], &[], true);
         self.spend_since(began);
         whole
     }
@@ -124,6 +179,9 @@ impl Dashboard {
     }
 
     fn forget_figures(&mut self) {
+        self.search = None;
+        self.known = None;
+        self.of_trial.clear();
         self.series.clear();
         self.fields.clear();
     }
@@ -151,25 +209,55 @@ impl Dashboard {
         (record, from)
     }
 
-    fn parts_so_far(&mut self, document: &Document, progress: &Progress) -> Parts {
-        let writer = &self.writer;
-        let mut parts = page::parts_so_far(writer, document, progress);
-        let plan = self
-            .plan
-            .get_or_insert_with(|| page::plan_part(writer, document));
-        // Where the report has it.
-        let last = parts.chapters.len().saturating_sub(1);
-        parts.chapters.insert(last, plan.clone());
+    fn parts_so_far(&mut self, document: &Document, progress: Progress) -> Parts {
+        let progress = Progress {
+            whole: self.of_all.clone(),
+            ..progress
+        };
+        let mut parts = page::parts_so_far(&self.writer, document, &progress);
+        self.put_plan(&mut parts.chapters, document);
         parts
     }
 
-    /// What is others than it was before, the points of each series from a place on.
-    fn message(&self, parts: Option<&Parts>, fields: &[Fields], from: &[usize]) -> String {
+    fn parts_of_trial(&mut self, document: &Document, search: &Search) -> Parts {
+        let mut chapters = page::trial_parts(&self.writer, document, &search.called());
+        self.put_plan(&mut chapters, document);
+        self.of_trial = chapters;
+        self.parts_of(search)
+    }
+
+    /// The plan, where the report has it.
+    fn put_plan(&mut self, chapters: &mut Vec<ChapterPart>, document: &Document) {
+        let writer = &self.writer;
+        let plan = self
+            .plan
+            .get_or_insert_with(|| page::plan_part(writer, document));
+        let last = chapters.len().saturating_sub(1);
+        chapters.insert(last, plan.clone());
+    }
+
+    /// What the page has of a search, and of the last of its trials that there are figures of.
+    fn parts_of(&self, search: &Search) -> Parts {
+        let progress = search.progress(self.extent.name());
+        let mut parts = page::parts_of_search(&self.writer, &progress, &search.known, search.now());
+        parts.chapters.extend(self.of_trial.iter().cloned());
+        parts
+    }
+
+    /// What is others than it was before, the points of each series from a place on, and what is known of a search where
+    /// that `is_news`.
+    fn message(
+        &self,
+        parts: Option<&Parts>,
+        fields: &[Fields],
+        from: &[usize],
+        is_news: bool,
+    ) -> String {
         let is_old_header = parts.is_some_and(|it| it.header == self.parts.header);
         let scenarios = self.series.iter().zip(&self.fields).enumerate();
         let scenarios = scenarios.map(|(place, (series, now))| {
             let from = from.get(place).copied().unwrap_or_default();
-            message::drawn(now, fields.get(place), series.written_from(from))
+            message::drawn(now, fields.get(place), from, series.written_from(from))
         });
         let message = Message {
             phase: self.phase,
@@ -178,6 +266,7 @@ impl Dashboard {
             header: (!is_old_header).then_some(&*self.parts.header),
             chapters: message::chapters(&self.parts, parts),
             scenarios: scenarios.collect(),
+            capacity: self.known.as_deref().filter(|_| is_news),
             over: self.over.as_ref(),
         };
         message.to_json()

@@ -51,6 +51,10 @@ impl Extent {
         }
     }
 
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Before there are figures.
     pub(super) fn before(&self) -> Progress {
         Progress::waiting(&*self.name)

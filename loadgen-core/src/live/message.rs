@@ -32,6 +32,9 @@ pub(super) struct Message<'a> {
     pub(super) header: Option<&'a str>,
     pub(super) chapters: Vec<Chapter<'a>>,
     pub(super) scenarios: Vec<Drawn<'a>>,
+    /// What charts of a search are drawn from, where that has changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) capacity: Option<&'a RawValue>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) over: Option<&'a Over>,
 }
@@ -107,10 +110,12 @@ pub(super) fn fields(scenario: &Scenario) -> Fields {
     ])
 }
 
-/// What of the fields is others than before, and these points.
+/// What of the fields is others than before, and these points, which are those from a place on: of another trial of a
+/// search there may be none yet, and none of what was before holds.
 pub(super) fn drawn<'a>(
     fields: &'a Fields,
     before: Option<&Fields>,
+    from: usize,
     points: &'a [WrittenPoint],
 ) -> Drawn<'a> {
     let is_new = |name: &str, value: &RawValue| {
@@ -120,7 +125,10 @@ pub(super) fn drawn<'a>(
     let fields = fields.iter().filter(|(name, it)| is_new(name, it));
     Drawn {
         fields: fields.map(|(name, it)| (*name, &**it)).collect(),
-        from_s: points.first().map(|it| it.t_s),
+        from_s: match from {
+            0 => Some(0),
+            _ => points.first().map(|it| it.t_s),
+        },
         points: points.iter().map(|it| &*it.json).collect(),
     }
 }

@@ -44,6 +44,11 @@ impl Series {
         self.told = mem::take(points);
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.written.len()
+    }
+
     /// Those from a place on.
     pub(super) fn written_from(&self, from: usize) -> &[WrittenPoint] {
         self.written.get(from..).unwrap_or_default()

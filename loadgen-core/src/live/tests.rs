@@ -1,5 +1,7 @@
 //! What a page is told is, put together, what a document of the whole says.
 
+mod search;
+
 use std::time::{Duration, UNIX_EPOCH};
 
 use serde_json::{Value, json};

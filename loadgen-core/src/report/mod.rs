@@ -30,18 +30,20 @@ pub(crate) use build::build_so_far;
 pub use build::{Context, Expected, build};
 pub(crate) use document::were_stopped;
 pub use document::{
-    Address, Answer, Backend, BackendCount, Cause, Change, Check, ClockOffset, Confidence,
-    Connections, Custom, DataDigest, Delivery, Document, Ejection, EndedRun, Event, Expectation,
-    Failover, FailureClass, Farewell, Generator, History, Host, LoadModel, MergedShard, Messages,
-    Method, Moment, Move, Point, PointStatistics, Ramp, Retries, Run, Scenario, SchemaVersion,
-    ShardPart, Shards, Silence, SinkKind, Stands, StandsBy, Statistics, Status, Stay, Step,
-    StepPoint, Stickiness, StickyBy, Streams, Survivors, Switched, Target, ThresholdResult,
-    ThresholdWindow, Total, Verdict, Worker, new_run_id, schema,
+    Address, Answer, Backend, BackendCount, Breach, BreachCause, Capacity, CapacityEnd,
+    CapacityGoal, Cause, Change, Check, ClockOffset, Confidence, Connections, Custom, DataDigest,
+    Delivery, Document, Ejection, EndedRun, Event, Expectation, Failover, FailureClass, Farewell,
+    Generator, History, Host, LoadModel, MergedShard, Messages, Method, Moment, Move, Point,
+    PointStatistics, Ramp, Retries, Run, Scalability, Scenario, SchemaVersion, ShardPart, Shards,
+    Silence, SinkKind, Stands, StandsBy, Statistics, Status, Stay, Step, StepPoint, Stickiness,
+    StickyBy, Streams, Survivors, Switched, Target, ThresholdResult, ThresholdWindow, Total, Trial,
+    TrialCount, TrialPurpose, TrialResult, Verdict, Worker, new_run_id, schema,
 };
 pub use judge::{judge, judge_tags};
 pub use read::{ReadError, read};
 #[cfg(feature = "text")]
 pub use text::TextOptions;
+pub(crate) use verdict::hindrance;
 pub use verdict::verdict;
 #[cfg(feature = "page")]
 pub(crate) use view::Progress;

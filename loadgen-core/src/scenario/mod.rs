@@ -10,6 +10,7 @@ use std::io;
 use std::path::Path;
 
 mod backend;
+mod capacity;
 mod data;
 mod event;
 mod expect;
@@ -34,6 +35,7 @@ pub use backend::{
     BackendPlan, BackendRole, BalanceAlgorithm, BalanceLayer, BalanceOptions, HeaderRoute,
     ProxyOptions, ServeOptions, ServiceTimes,
 };
+pub use capacity::{CapacityError, CapacityPlan};
 pub use data::{DataSource, RowPer, WhenOut};
 pub use event::{Deed, DeedBody, EventPlan, ExecDeed, HttpDeed};
 pub use fault::Faults;

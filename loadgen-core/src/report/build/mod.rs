@@ -169,6 +169,7 @@ fn of(record: &RunRecord, mut context: Context, from: Option<&[usize]>) -> Docum
         schema: SchemaVersion::V1,
         verdict,
         total: run::total(record, on_tags, from.is_none()),
+        capacity: None,
         run: Run {
             id: context.run_id,
             started_at: timestamp(record.started_at),

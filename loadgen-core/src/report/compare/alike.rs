@@ -50,6 +50,8 @@ pub(super) struct Traits<'a> {
     /// Who answered; none of a run that is still to come.
     pub(super) scenarios: &'a [Scenario],
     pub(super) verdict: Option<&'a Verdict>,
+    /// Whether it is a search for a capacity: its plan is of one trial.
+    pub(super) is_search: bool,
 }
 
 /// Whether it is a part of a run, or was merged of several.
@@ -86,6 +88,7 @@ impl<'a> Traits<'a> {
             host: &document.run.host,
             scenarios: &document.scenarios,
             verdict: Some(&document.verdict),
+            is_search: document.capacity.is_some(),
         }
     }
 }
@@ -121,6 +124,7 @@ pub(super) fn differences_to_come(a: (&str, &Value), b: (&str, &Value)) -> Vec<S
         host: &host,
         scenarios: &[],
         verdict: None,
+        is_search: false,
     });
     all_differences(first, other)
 }

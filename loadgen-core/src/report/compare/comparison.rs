@@ -105,7 +105,7 @@ pub struct ComparedStep {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Compared {
-    /// Which, as conditions write it: `response_time.p99`.
+    /// Which, as conditions write it: `response_time.p99`; of searches `capacity`, the only one.
     pub metric: String,
     /// What its figures are in.
     pub unit: Unit,
@@ -160,7 +160,8 @@ pub enum Better {
     Lower,
 }
 
-/// What the runs of one group say of a metric.
+/// What the runs of one group say of a metric. Of a capacity `min` and `max` are the bounds, and `median` the middle
+/// between them; where there is no upper bound all three are the lower one.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Figures {
@@ -177,7 +178,8 @@ pub struct Figures {
     pub at_least: bool,
 }
 
-/// What two groups differ by: as a part of the base's, of error rates as it is.
+/// What two groups differ by: as a part of the base's, of error rates as it is. Of a capacity `estimate` is what the
+/// middles differ by.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Change {
@@ -185,7 +187,8 @@ pub struct Change {
     /// nothing, so that there is no ratio.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate: Option<f64>,
-    /// Where it lies but for chance in 95 of 100 cases: from here. Left out where that cannot be told.
+    /// Where it lies but for chance in 95 of 100 cases: from here. Left out where that cannot be told. Of a capacity the
+    /// least change between bounds, and the greatest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low: Option<f64>,
     /// To here.
@@ -204,6 +207,8 @@ pub enum ToldFrom {
     /// How much the seconds within runs do. Approximate and too narrow: what one run differs by from the
     /// next is not in it.
     Seconds,
+    /// Between which bounds searches found the capacity: it differs where they do not overlap.
+    Bounds,
     /// Both groups are the same runs.
     SameRuns,
     /// Nothing: there are too few runs, and too few seconds or no histograms of them.

@@ -182,7 +182,7 @@ impl Compared {
         }
     }
 
-    fn judged(&self, within: f64) -> Judgement {
+    pub(super) fn judged(&self, within: f64) -> Judgement {
         let beyond = self.beyond(within);
         let within = self.within(within);
         let Some(change) = self.change else {
@@ -209,7 +209,7 @@ impl Compared {
     }
 
     /// To as many decimals as a document has.
-    fn round(&mut self) {
+    pub(super) fn round(&mut self) {
         let decimals = match self.unit {
             Unit::Share => round6,
             _ => round3,

@@ -1,6 +1,6 @@
 //! What became of limits on changes.
 
-use super::comparison::{Compared, ComparedScenario, LimitResult, LimitVerdict, ToldFrom};
+use super::comparison::{Compared, ComparedScenario, LimitResult, LimitVerdict, ToldFrom, Unit};
 use super::judge::FEWEST_RUNS;
 use super::{Common, CompareError, figure};
 use crate::condition::{ChangeLimit, Metric};
@@ -25,7 +25,7 @@ pub(super) fn refuse_unknown(
             let known: Vec<&str> = common.iter().map(|it| it.name).collect();
             return Err(unknown("scenario", name, &known));
         }
-        if let Metric::Step { name, .. } = limit.metric() {
+        if let Some(Metric::Step { name, .. }) = limit.metric() {
             let known: Vec<&str> = of.iter().flat_map(|it| it.steps()).collect();
             if !known.contains(&name.as_str()) {
                 return Err(unknown("step", name, &known));
@@ -45,7 +45,8 @@ pub(super) fn refuse_untellable(
         for scenario in common.iter().filter(|it| is_for(limit, it.name)) {
             let [base, new] = runs(scenario);
             let are_few = base.min(new) < FEWEST_RUNS;
-            if are_few && scenario.within_seconds(limit.metric()).is_none() {
+            let within_seconds = limit.metric().and_then(|it| scenario.within_seconds(it));
+            if are_few && within_seconds.is_none() {
                 let limit = limit.to_string();
                 return Err(CompareError::Untellable { limit, base, new });
             }
@@ -62,7 +63,8 @@ pub(super) fn refuse_unmeasured(
     let is_measured = |limit: &&ChangeLimit| {
         let scenarios = common.iter().filter(|it| is_for(limit, it.name));
         let mut runs = scenarios.flat_map(|it| &it.base);
-        runs.any(|it| figure::figure(it, limit.metric()).is_some())
+        let metric = limit.metric();
+        metric.is_some_and(|metric| runs.any(|it| figure::figure(it, metric).is_some()))
     };
     match limits.iter().find(|it| !is_measured(it)) {
         None => Ok(()),
@@ -71,7 +73,7 @@ pub(super) fn refuse_unmeasured(
             let runs = scenarios.flat_map(|it| it.base.iter().copied());
             Err(CompareError::Unmeasured {
                 limit: limit.to_string(),
-                samples: figure::too_few(runs, limit.metric()),
+                samples: limit.metric().and_then(|it| figure::too_few(runs, it)),
             })
         }
     }
@@ -95,7 +97,10 @@ pub(super) fn results(
         false => LimitVerdict::Untold,
     };
     let each = limits.iter().flat_map(|limit| {
-        let metric = figure::name(limit.metric());
+        let metric = match limit.metric() {
+            Some(metric) => figure::name(metric),
+            None => ChangeLimit::CAPACITY.to_owned(),
+        };
         let of = scenarios.iter().filter(|it| is_for(limit, &it.name));
         let of = of.filter_map(|scenario| {
             let compared = scenario.all_figures().find(|it| it.metric == metric)?;
@@ -109,7 +114,7 @@ pub(super) fn results(
             true => vec![LimitResult {
                 expression: limit.to_string(),
                 scenario: None,
-                unit: figure::unit(limit.metric()),
+                unit: limit.metric().map_or(Unit::PerSecond, figure::unit),
                 change: None,
                 samples_needed: samples_needed(
                     limit,
@@ -127,8 +132,9 @@ fn samples_needed<'a>(
     limit: &ChangeLimit,
     common: impl Iterator<Item = &'a Common<'a>>,
 ) -> Option<u64> {
+    let metric = limit.metric()?;
     let mut sides = common.flat_map(|it| [&it.base, &it.new]);
-    let too_few = sides.find_map(|it| figure::too_few(it.iter().copied(), limit.metric()));
+    let too_few = sides.find_map(|it| figure::too_few(it.iter().copied(), metric));
     too_few.map(|[_, needed]| needed)
 }
 

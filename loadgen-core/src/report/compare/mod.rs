@@ -14,6 +14,7 @@ mod limit;
 mod plan;
 mod planned;
 mod rank;
+mod searched;
 mod seconds;
 mod spread;
 mod warnings;
@@ -107,6 +108,25 @@ pub enum CompareError {
         /// What they differ in.
         differences: Vec<(Unlike, String)>,
     },
+    /// Results of searches, and of runs.
+    #[error(
+        "{search} is a search for a capacity and {run} is a run, which has none to compare; expected searches on both \
+         sides, or runs"
+    )]
+    Mixed {
+        /// The first search.
+        search: String,
+        /// The first run.
+        run: String,
+    },
+    /// A limit on what such results are not compared by.
+    #[error("`{limit}` cannot be judged: {}", unfit(*is_search))]
+    OtherLimit {
+        /// The limit.
+        limit: String,
+        /// Whether these are searches.
+        is_search: bool,
+    },
     /// No scenario is in both groups.
     #[error("they have nothing in common: {base} in the base, {new} in the new runs")]
     NothingInCommon {
@@ -157,6 +177,18 @@ pub enum CompareError {
         /// How many samples the run of the base has that has most, and how many one needs; where that is why.
         samples: Option<[u64; 2]>,
     },
+}
+
+fn unfit(is_search: bool) -> &'static str {
+    match is_search {
+        true => {
+            "of searches the capacity is compared, and nothing else; expected a limit such as `capacity < -5%`"
+        }
+        false => {
+            "these are runs, and only searches (`loadgen capacity`) find a capacity; expected a limit on what runs are \
+             compared by"
+        }
+    }
 }
 
 fn lacking(samples: Option<[u64; 2]>) -> String {
@@ -215,6 +247,12 @@ impl<'a> Group<'a> {
     fn traits(&self) -> impl Iterator<Item = Traits<'a>> {
         let runs = self.runs.iter();
         runs.map(|it| Traits::of(&it.source, it.document))
+    }
+
+    /// Which of its results are of searches.
+    fn kinds(&self) -> impl Iterator<Item = (&'a str, bool)> + Clone {
+        let runs = self.runs.iter();
+        runs.map(|it| (it.source.as_str(), it.document.capacity.is_some()))
     }
 
     fn has(&self, run: &NamedRun<'_>) -> bool {
@@ -367,18 +405,26 @@ pub fn compare(
 ) -> Result<Comparison, CompareError> {
     let base = Group::of("in the base", base)?;
     let new = Group::of("among the new ones", new)?;
+    let are_searches = searched::are_searches(&base.kinds().chain(new.kinds()))?;
+    searched::refuse_limits(&options.limits, are_searches)?;
     let all: Vec<Traits<'_>> = base.traits().chain(new.traits()).collect();
     let unlike = alike::refuse(&all, options)?;
     let common = Common::all(&base, &new)?;
     limit::refuse_unknown(&options.limits, &common)?;
     let is_same_runs = base.runs.len() == new.runs.len() && base.runs.iter().all(|it| new.has(it));
-    if !is_same_runs {
+    if !is_same_runs && !are_searches {
         limit::refuse_untellable(&options.limits, &common, |it| [it.base.len(), it.new.len()])?;
     }
-    let scenarios = judge::scenarios(&common, options.within, is_same_runs);
+    let scenarios = match are_searches {
+        true => searched::scenarios([&base, &new], &common, options.within, is_same_runs),
+        false => judge::scenarios(&common, options.within, is_same_runs),
+    };
     let mut warnings = warnings::of_runs(&base, &new);
     warnings.extend(warnings::of_scenarios(&base, &new, &common));
-    warnings.extend(warnings::of_figures(&scenarios, &base, &new));
+    warnings.extend(match are_searches {
+        true => searched::warnings(&base, &new),
+        false => warnings::of_figures(&scenarios, &base, &new),
+    });
     let unlike = unlike
         .into_iter()
         .map(|(ground, text)| format!("{ground}: {text}"));

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::document::{Document, Scenario};
 use super::alike::{Difference, NOTHING, Traits};
+use super::searched;
 
 /// Characters of a value that are shown.
 const SHOWN: usize = 60;
@@ -11,7 +12,13 @@ const SHOWN: usize = 60;
 const EMBEDDED: &str = "embedded";
 /// Fields of a plan and of its scenarios that change nothing of the load, or that ask for what may not be had: a
 /// scenario says which codec it was.
-const WITHOUT_EFFECT: [&str; 4] = ["$schema", "description", "thresholds", CODECS[0]];
+const WITHOUT_EFFECT: [&str; 5] = [
+    "$schema",
+    "description",
+    "thresholds",
+    "capacity",
+    CODECS[0],
+];
 /// The fields of a scenario that say so, and which codec it was before there were any.
 const CODECS: [&str; 2] = ["codec", "codec_elsewhere"];
 const BEFORE: &str = "h2";
@@ -26,6 +33,7 @@ pub struct ScenarioPlan {
     plan: Value,
     codecs: [Option<String>; 2],
     may_be_embedded: bool,
+    is_search: bool,
 }
 
 impl ScenarioPlan {
@@ -35,8 +43,14 @@ impl ScenarioPlan {
         let scenarios = document.run.plan[SCENARIOS].as_array();
         let mut scenarios = scenarios.into_iter().flatten();
         let planned = scenarios.find(|it| is_of(it, scenario));
+        let is_search = document.capacity.is_some();
+        let mut plan = planned.cloned().unwrap_or_default();
+        if is_search {
+            searched::of_scenario(&mut plan);
+        }
         Self {
-            plan: planned.cloned().unwrap_or_default(),
+            plan,
+            is_search,
             codecs: codecs(scenario).map(|it| it.map(str::to_owned)),
             may_be_embedded: may_be_embedded(scenario),
         }
@@ -50,8 +64,12 @@ impl ScenarioPlan {
             without: &WITHOUT_EFFECT,
             found: Vec::new(),
         };
-        walk.fields("", &self.plan, &other.plan);
-        self.codecs != other.codecs || !walk.found.is_empty()
+        let [mut own, mut others] = [self, other].map(|it| it.plan.clone());
+        if self.is_search && other.is_search {
+            searched::level(&mut own, &mut others);
+        }
+        walk.fields("", &own, &others);
+        self.is_search != other.is_search || self.codecs != other.codecs || !walk.found.is_empty()
     }
 }
 
@@ -82,8 +100,26 @@ fn may_be_embedded(scenario: &Scenario) -> bool {
     named.all(|it| it.id == EMBEDDED)
 }
 
-/// All places where the plans of two runs differ.
+/// All places where the plans of two runs differ, or of two searches but for what each trial has of its own.
 pub(super) fn differences(a: &Traits<'_>, b: &Traits<'_>) -> Vec<Difference> {
+    if !(a.is_search && b.is_search) {
+        return of_two(a, b);
+    }
+    let [mut of_a, mut of_b] = [a, b].map(|it| searched::without_trial(it.plan));
+    let lists = [&mut of_a, &mut of_b].map(|it| it.get_mut(SCENARIOS)?.as_array_mut());
+    if let [Some(of_a), Some(of_b)] = lists {
+        for planned in of_a {
+            let other = of_b.iter_mut().find(|it| it["name"] == planned["name"]);
+            if let Some(other) = other {
+                searched::level(planned, other);
+            }
+        }
+    }
+    let [a, b] = [(a, &of_a), (b, &of_b)].map(|(it, plan)| Traits { plan, ..*it });
+    of_two(&a, &b)
+}
+
+fn of_two(a: &Traits<'_>, b: &Traits<'_>) -> Vec<Difference> {
     let mut walk = Walk {
         ports_may_differ: false,
         without: &WITHOUT_EFFECT,

@@ -2,7 +2,7 @@
 
 use super::super::Context;
 use super::alike::{self, Parts, Traits};
-use super::{Common, CompareError, CompareOptions, Group, NamedRun, limit, named};
+use super::{Common, CompareError, CompareOptions, Group, NamedRun, limit, named, searched};
 use crate::record::Names;
 use crate::secrets::Secrets;
 
@@ -17,6 +17,8 @@ pub struct PlannedRuns<'a> {
     pub names: &'a [Names],
     /// How many there will be.
     pub count: usize,
+    /// Whether it is a search for a capacity.
+    pub is_search: bool,
 }
 
 /// Makes sure that runs that are still to come may be held against those of a base, as far as that is known: who
@@ -44,7 +46,11 @@ pub fn check(
         host: &planned.context.host,
         scenarios: &[],
         verdict: None,
+        is_search: planned.is_search,
     };
+    let kinds = base.kinds().chain([(planned.source, planned.is_search)]);
+    let are_searches = searched::are_searches(&kinds)?;
+    searched::refuse_limits(&options.limits, are_searches)?;
     let all: Vec<Traits<'_>> = base.traits().chain([to_come]).collect();
     alike::refuse(&all, options)?;
     let scenarios = planned.names.iter();
@@ -67,6 +73,9 @@ pub fn check(
     }
     Common::refuse_unmeasured(&common, &base, |it| &it.base)?;
     limit::refuse_unknown(&options.limits, &common)?;
+    if are_searches {
+        return Ok(());
+    }
     limit::refuse_untellable(&options.limits, &common, |it| {
         [it.base.len(), planned.count]
     })?;
@@ -107,6 +116,7 @@ mod tests {
             context: &context,
             names: &[names],
             count,
+            is_search: false,
         };
         let sources = base.iter().zip(1..);
         let base: Vec<NamedRun<'_>> = sources

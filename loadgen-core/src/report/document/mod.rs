@@ -6,6 +6,7 @@
 mod address;
 mod backend;
 mod balance;
+mod capacity;
 mod confidence;
 mod delivery;
 mod environment;
@@ -29,6 +30,10 @@ use serde::{Deserialize, Serialize};
 pub use address::Address;
 pub use backend::{Backend, BackendCount, Streams};
 pub use balance::{Answer, Ejection, Expectation, Failover, Farewell, Ramp, Survivors, Switched};
+pub use capacity::{
+    Breach, BreachCause, Capacity, CapacityEnd, CapacityGoal, Scalability, Trial, TrialCount,
+    TrialPurpose, TrialResult,
+};
 pub use confidence::{Confidence, Method};
 pub use delivery::{Delivery, SinkKind};
 pub(super) use environment::timestamp;
@@ -73,6 +78,9 @@ pub struct Document {
     pub scenarios: Vec<Scenario>,
     /// Sums over the scenarios.
     pub total: Total,
+    /// The highest rate that the service holds, where it was looked for; left out of a run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capacity: Option<Capacity>,
 }
 
 impl Document {

@@ -111,7 +111,7 @@ fn section(section: &Section) -> Vec<String> {
         Item::Table(it) => Some(table(it)),
         Item::Conditions(what, it) => Some(conditions(what, it)),
         // A comparison has no others.
-        Item::Failures(_) | Item::Checks(_) | Item::Picture(_) => None,
+        Item::Failures(_) | Item::Checks(_) | Item::Picture(_) | Item::Curve(_) => None,
     });
     title.into_iter().chain(items).collect()
 }

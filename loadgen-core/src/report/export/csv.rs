@@ -1,5 +1,7 @@
 //! The run as a table: a row for each scenario and each of its steps, and one for each point of their time.
 
+mod trials;
+
 use csv::Writer;
 
 use super::super::document::{
@@ -15,8 +17,14 @@ impl Document {
     /// each point of its series and of its steps' (`span` is `point`). A figure that is not there, or that too few samples
     /// support, is an empty field; those of a point are of its own samples only. Of a point without a
     /// histogram there is what the document says of it, and no count.
+    ///
+    /// Of a search for a capacity there is a row of each trial instead, in their order (`span` is `trial`), with
+    /// columns of its own.
     #[must_use]
     pub fn to_csv(&self) -> String {
+        if let Some(capacity) = &self.capacity {
+            return trials::table(self, capacity);
+        }
         let mut rows = vec![COLUMNS.map(str::to_owned)];
         for scenario in &self.scenarios {
             rows.push(Row::of_run(scenario).fields());
@@ -42,7 +50,7 @@ impl Document {
 }
 
 /// Fails only where a writer does, and where rows have not the same length; memory takes all, and these have.
-fn table(rows: &[[String; COLUMNS.len()]]) -> Option<String> {
+fn table<const N: usize>(rows: &[[String; N]]) -> Option<String> {
     let mut writer = Writer::from_writer(Vec::new());
     for row in rows {
         writer.write_record(row).ok()?;

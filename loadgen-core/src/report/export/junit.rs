@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::super::document::{Answer, Document, Expectation, Scenario, Status, ThresholdResult};
+use super::super::document::{
+    Answer, Capacity, Document, Expectation, Scenario, Status, ThresholdResult,
+};
 use super::super::view::{self, Condition, spoken};
 use crate::text;
 use crate::text::flow::unglued;
@@ -15,19 +17,22 @@ impl Document {
     /// condition that does not hold is a failure with what was observed. A run that failed is a failure of
     /// its case too, whatever it failed by; one that is invalid, that was stopped or that was cut off is an
     /// error of it.
+    ///
+    /// Of a search for a capacity there is a test case for each goal in place of thresholds, which fails where it
+    /// holds at no rate, and the case `search`; what the suite has to say is what was found.
     #[must_use]
     pub fn to_junit(&self) -> String {
         let mut suites = vec![Suite {
             name: "loadgen".to_owned(),
-            duration_s: self.run.duration_s,
+            duration_s: took_s(self),
             cases: vec![run(self)],
             said: Vec::new(),
         }];
-        suites.extend(
-            self.scenarios
-                .iter()
-                .map(|it| of_scenario(it, &self.scenarios)),
-        );
+        let scenarios = self.scenarios.iter();
+        suites.extend(scenarios.map(|it| match &self.capacity {
+            None => of_scenario(it, &self.scenarios),
+            Some(capacity) => of_search(it, capacity),
+        }));
         if !self.total.thresholds.is_empty() {
             suites.push(Suite {
                 name: "tags".to_owned(),
@@ -92,9 +97,32 @@ fn run(document: &Document) -> Case {
             None => String::new(),
         }),
     };
+    let name = match document.capacity {
+        Some(_) => "search",
+        None => "run",
+    };
     Case {
-        name: "run".to_owned(),
+        name: name.to_owned(),
         came,
+    }
+}
+
+/// How long all of it took.
+fn took_s(document: &Document) -> f64 {
+    let search = document.capacity.as_ref();
+    search.map_or(document.run.duration_s, |it| it.took_s)
+}
+
+fn of_search(scenario: &Scenario, capacity: &Capacity) -> Suite {
+    let goals = capacity.goals.iter();
+    let goals = goals.map(|it| case(view::goal(it), "goal"));
+    let expectations = scenario.expectations.iter().map(expectation);
+    let said = std::iter::once(&capacity.summary).chain(&capacity.notes);
+    Suite {
+        name: scenario.name.clone(),
+        duration_s: capacity.took_s,
+        cases: goals.chain(expectations).collect(),
+        said: said.cloned().collect(),
     }
 }
 
@@ -150,7 +178,7 @@ fn report(suites: &[Suite], document: &Document) -> String {
     let mut xml = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites name=\"loadgen\" {} time=\"{}\">\n",
         counts(all()),
-        document.run.duration_s,
+        took_s(document),
     );
     // A string takes all.
     for suite in suites {

@@ -1,15 +1,19 @@
 //! The view as markdown, as the pages of code hosts and CI servers show it (GitHub's dialect).
 
 use super::super::document::{Document, Status};
-use super::super::text::{TextOptions, picture};
+use super::super::text::{TextOptions, curve, picture};
 use super::super::view::{
-    Checks, Condition, Fact, Failures, Headline, Item, Picture, Section, Table, Tone, View,
+    Checks, Condition, Fact, Failures, Headline, Item, Section, Table, Tone, View,
 };
-use crate::text;
 use crate::text::flow::unglued;
+use crate::text::{self, Paint};
 
-/// Columns of a picture.
-const PICTURE: usize = 100;
+/// How a picture is drawn.
+const PICTURE: TextOptions = TextOptions {
+    width: 100,
+    paint: Paint::OFF,
+    example_lines: None,
+};
 
 impl Document {
     /// The summary as markdown with tables: for the page of a CI job.
@@ -74,7 +78,8 @@ pub(super) fn of_section(section: &Section) -> Vec<String> {
         Item::Failures(it) => failures(it),
         Item::Checks(it) => checks(it),
         Item::Conditions(what, it) => conditions(what, it),
-        Item::Picture(it) => drawn(it),
+        Item::Picture(it) => drawn(&picture::lines(it, PICTURE)),
+        Item::Curve(it) => drawn(&curve::lines(it, PICTURE)),
     });
     std::iter::once(title).chain(items).collect()
 }
@@ -182,13 +187,13 @@ fn conditions(what: &str, conditions: &[Condition]) -> String {
     lines.join("\n")
 }
 
-/// A picture as it is on a terminal. Names of servers are in it: no fence is as long as its own.
-fn drawn(picture: &Picture) -> String {
-    let options = TextOptions {
-        width: PICTURE,
-        ..TextOptions::default()
-    };
-    let lines = picture::lines(picture, options).join("\n");
+/// A picture as it is on a terminal; nothing where there is none. Names of servers are in it: no fence is as long as
+/// its own.
+fn drawn(lines: &[String]) -> String {
+    if lines.is_empty() {
+        return String::new();
+    }
+    let lines = lines.join("\n");
     let longest = lines.split(|c| c != '`').map(str::len).max();
     let fence = "`".repeat(longest.unwrap_or(0).max(2) + 1);
     format!("{fence}text\n{lines}\n{fence}")

@@ -4,11 +4,13 @@ use std::time::{Duration, UNIX_EPOCH};
 
 use proptest::prelude::*;
 use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
+use serde_json::json;
 use test_case::test_case;
 
 use crate::record::{
     BackendRecord, GeneratorRecord, RunRecord, ScenarioRecord, SeriesPoint, Sparse, new_histogram,
 };
+use crate::report::sample;
 use crate::report::{
     Answer, Confidence, Context, Document, Expectation, Method, PointStatistics, Status, StepPoint,
     ThresholdResult, build,
@@ -450,4 +452,74 @@ fn what_spans_changes_says_so_in_each_form() {
             "{form}: {written}"
         );
     }
+}
+
+#[test]
+fn a_row_for_each_trial_of_a_search() {
+    let csv = sample::capacity(|_| {}).to_csv();
+    let rows = rows(&csv);
+    assert!(
+        rows.iter()
+            .all(|it| it["span"] == "trial" && it["scenario"] == "hello_high")
+    );
+    let of = |place: usize, names: [&str; 7]| names.map(|it| rows[place][it].clone()).join(" ");
+    let names = [
+        "purpose",
+        "rate_per_s",
+        "users",
+        "seconds",
+        "result",
+        "bound",
+        "response_time_p99_us",
+    ];
+    assert_eq!(rows.len(), 14);
+    assert_eq!(of(0, names), "idle  1 0.4 held  ");
+    assert_eq!(of(6, names), "explore 66000  0.12 broke  70000");
+    assert_eq!(of(8, names), "refine 48960  1 broke upper 14200");
+    assert_eq!(of(13, names), "confirm 48000  10 held lower 2310");
+    assert_eq!(rows[6]["error_rate"], "0.124");
+}
+
+#[test]
+fn a_case_for_each_goal() {
+    insta::assert_snapshot!(sample::capacity(|_| {}).to_junit());
+}
+
+/// There is no lower bound for one of them.
+#[test]
+fn a_goal_that_holds_at_no_rate_is_a_failure() {
+    let report = sample::capacity(|json| {
+        let capacity = &mut json["capacity"];
+        capacity["lower_per_s"].take();
+        let known = json!([
+            {"expression": "response_time.p99 < 5ms", "breaks_at_per_s": 32.0},
+            {"expression": "error_rate < 1%", "holds_at_per_s": 32.0},
+        ]);
+        capacity["goals"] = known;
+        capacity["end"] = "from".into();
+        capacity["summary"] =
+            "capacity below 32/s, the lowest rate to be tried: `response_time.p99 < 5ms`: 6 ms"
+                .into();
+        let verdict = &mut json["verdict"];
+        verdict["status"] = "fail".into();
+        verdict["reasons"] = json!([
+            "capacity below 32/s, the lowest rate to be tried: `response_time.p99 < 5ms`: 6 ms"
+        ]);
+    })
+    .to_junit();
+    let failure = "<failure type=\"goal\" message=\"does not hold at 32/s\">";
+    assert!(report.contains(failure), "{report}");
+    assert!(
+        report.contains("tests=\"3\" failures=\"2\" errors=\"0\""),
+        "{report}"
+    );
+    assert!(
+        report.contains("<system-out>holds up to 32/s at least</system-out>"),
+        "{report}"
+    );
+}
+
+#[test]
+fn a_page_of_a_search() {
+    insta::assert_snapshot!(sample::capacity(|_| {}).to_markdown());
 }

@@ -13,11 +13,12 @@ mod tests;
 use minijinja::{Value, context};
 
 use self::carried::Carried;
-use super::document::Document;
+use super::document::{Capacity, Document};
 use super::view::{Page, Progress};
 
 pub use self::carried::embedded;
 pub(crate) use self::parts::{ChapterPart, Parts, Writer};
+pub(crate) use super::view::{bounds, purpose};
 
 /// Its look, and what draws the charts.
 const STYLE: &str = include_str!("page.css");
@@ -32,6 +33,7 @@ macro_rules! script {
             include_str!("script/percentiles.js"),
             include_str!("script/servers.js"),
             include_str!("script/connections.js"),
+            include_str!("script/capacity.js"),
             include_str!("script/chart.js"),
             include_str!("script/page.js"),
             $(include_str!($own)),+
@@ -126,6 +128,22 @@ pub(crate) fn plan_part(writer: &Writer, document: &Document) -> ChapterPart {
 /// What a page says of a run before there are figures.
 pub(crate) fn parts_before(writer: &Writer, progress: &Progress) -> Parts {
     writer.parts(&Page::before(progress))
+}
+
+/// What a page says of a search that goes on, but for its trials' own figures.
+pub(crate) fn parts_of_search(
+    writer: &Writer,
+    progress: &Progress,
+    known: &Capacity,
+    now: String,
+) -> Parts {
+    writer.parts(&Page::searching(progress, known, now))
+}
+
+/// What a page says of the trial of a search, which is called so.
+pub(crate) fn trial_parts(writer: &Writer, document: &Document, called: &str) -> Vec<ChapterPart> {
+    let chapters = Page::trial(document, called);
+    chapters.iter().map(|it| writer.chapter(it)).collect()
 }
 
 /// The library that draws.

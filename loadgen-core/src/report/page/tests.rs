@@ -1,6 +1,8 @@
 //! What stands in a page, and what comes out of it again. How it looks and what its script draws is seen in a
 //! browser, by the tests against counterparts.
 
+mod capacity;
+
 use std::collections::HashSet;
 
 use serde_json::{Value, json};

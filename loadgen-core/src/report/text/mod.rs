@@ -7,6 +7,7 @@
 mod checks;
 mod comparison;
 mod conditions;
+pub(super) mod curve;
 mod failures;
 mod grid;
 pub(super) mod picture;
@@ -132,6 +133,7 @@ impl Writer {
                 Item::Checks(checks) => checks::lines(checks, self.0),
                 Item::Conditions(what, conditions) => conditions::lines(what, conditions, self.0),
                 Item::Picture(picture) => picture::lines(picture, self.0),
+                Item::Curve(curve) => curve::lines(curve, self.0),
             });
         }
         lines
@@ -157,13 +159,16 @@ impl Writer {
     }
 
     fn toned(self, tone: Tone, line: &str) -> String {
-        let paint = self.0.paint;
-        match tone {
-            Tone::Plain => line.to_owned(),
-            Tone::Good => paint.good(line),
-            Tone::Strong => paint.strong(line),
-            Tone::Bad => paint.bad(line),
-            Tone::Doubtful => paint.doubtful(line),
-        }
+        toned(self.0.paint, tone, line)
+    }
+}
+
+fn toned(paint: Paint, tone: Tone, line: &str) -> String {
+    match tone {
+        Tone::Plain => line.to_owned(),
+        Tone::Good => paint.good(line),
+        Tone::Strong => paint.strong(line),
+        Tone::Bad => paint.bad(line),
+        Tone::Doubtful => paint.doubtful(line),
     }
 }

@@ -32,22 +32,8 @@ pub(super) fn judge(record: &RunRecord, is_merged: bool, findings: &mut Findings
             counted(overrun.workers, "worker"),
         ));
     }
-    let workers = &record.generator.workers;
-    let stalled = WorkerName::all_of(workers)
-        .zip(workers)
-        .max_by_key(|(_, worker)| worker.longest_stall);
-    if let Some((name, worker)) = stalled {
-        let stall_ns = nanos(worker.longest_stall);
-        if stall_ns > LONGEST_STALL_NS {
-            findings.invalid(
-                1.0,
-                format!(
-                    "{name} stood still for {} (at most {} may)",
-                    span(stall_ns),
-                    span(LONGEST_STALL_NS),
-                ),
-            );
-        }
+    if let Some(reason) = stall(record) {
+        findings.invalid(1.0, reason);
     }
     if record.cut_off && !is_merged {
         findings.incomplete(format!(
@@ -73,6 +59,21 @@ pub(super) fn judge(record: &RunRecord, is_merged: bool, findings: &mut Findings
             span(nanos(record.elapsed)),
         ));
     }
+}
+
+/// Why a run is invalid of which a worker stood still for too long.
+pub(super) fn stall(record: &RunRecord) -> Option<String> {
+    let workers = &record.generator.workers;
+    let all = WorkerName::all_of(workers).zip(workers);
+    let (name, worker) = all.max_by_key(|(_, worker)| worker.longest_stall)?;
+    let stall_ns = nanos(worker.longest_stall);
+    (stall_ns > LONGEST_STALL_NS).then(|| {
+        format!(
+            "{name} stood still for {} (at most {} may)",
+            span(stall_ns),
+            span(LONGEST_STALL_NS),
+        )
+    })
 }
 
 /// Sums that must come out, whatever the service did.

@@ -143,6 +143,42 @@ pub(super) fn verdict_on(
     findings.into_verdict(|| generator.explain(less))
 }
 
+/// Why a load tells nothing of the service: it was not offered, or conditions do not hold through nothing but the
+/// generator. What of times that hold all the same is the generator's is beside the point, unlike in a verdict: without
+/// it they hold, too.
+pub(crate) fn hindrance(record: &RunRecord, conditions: &[ThresholdResult]) -> Option<String> {
+    let generator = Pressure {
+        busiest: WorkerLoad::busiest(&record.generator.workers),
+        around: Surroundings {
+            measured: record.elapsed,
+            workers: record.generator.workers.len(),
+            cores: None,
+        },
+    };
+    let holds = conditions.iter().all(|it| it.pass);
+    let (mut offered, mut judged) = (Findings::default(), Findings::default());
+    for scenario in &record.scenarios {
+        let scenario = &Titled {
+            title: title(scenario, record),
+            record: scenario,
+        };
+        generator::judge_books(scenario, &mut offered);
+        if scenario.open {
+            arrivals::judge(scenario, &generator, false, &mut offered);
+        }
+        conditions::judge(scenario, conditions, (false, false), &mut judged);
+    }
+    // What falls due while a worker stands still comes all at once, which a service may not hold.
+    let stall = generator::stall(record).filter(|_| !holds);
+    let is_the_services = !judged.failed.is_empty() || !judged.missed.is_empty();
+    let by_generator = judged.invalid.into_iter().map(|(_, sentence)| sentence);
+    let not_offered = offered.broken.into_iter().chain(throttling::reason(record));
+    let not_offered = not_offered.chain(offered.invalid.into_iter().map(|(_, sentence)| sentence));
+    let mut all = not_offered.chain(stall);
+    all.next()
+        .or_else(|| by_generator.take(usize::from(!is_the_services)).next())
+}
+
 /// What sentences call a scenario: its name, and its protocol where several have that name.
 fn title(scenario: &ScenarioRecord, record: &RunRecord) -> String {
     let names = record.scenarios.iter().map(|it| it.name.as_str());

@@ -5,6 +5,7 @@ use super::super::compare::{
     LimitVerdict, Spread, ToldFrom, Unit,
 };
 use super::{Cell, Column, Condition, Fact, Item, Row, Section, Table, Tone, column};
+use crate::condition::ChangeLimit;
 use crate::text::flow::glued;
 use crate::units::human;
 
@@ -19,6 +20,15 @@ static COLUMNS: [Column; 7] = [
     column("95 %", 3),
     column("p", 4),
     column("p of all", 5),
+    column("verdict", 0),
+];
+
+/// What is shown of a capacity.
+static CAPACITY: [Column; 5] = [
+    column("base", 2),
+    column("new", 1),
+    column("change", 0),
+    column("least .. most", 3),
     column("verdict", 0),
 ];
 
@@ -47,9 +57,13 @@ pub(in crate::report) struct ComparisonView {
 impl ComparisonView {
     pub(in crate::report) fn of(comparison: &Comparison) -> Self {
         let (word, tone) = word(comparison);
+        let noun = match capacity(comparison) {
+            Some(_) => "search",
+            None => "run",
+        };
         let runs = vec![
-            Item::Fact(Fact::new("base", runs(&comparison.base))),
-            Item::Fact(Fact::new("new", runs(&comparison.new))),
+            Item::Fact(Fact::new("base", runs(&comparison.base, noun))),
+            Item::Fact(Fact::new("new", runs(&comparison.new, noun))),
         ];
         let mut sections = vec![untitled(runs)];
         sections.extend(comparison.scenarios.iter().flat_map(of_scenario));
@@ -93,6 +107,7 @@ fn word(comparison: &Comparison) -> (&'static str, Tone) {
 fn sentence(comparison: &Comparison) -> String {
     let counts = comparison.counts;
     let within = human::percent(comparison.within);
+    let searched = capacity(comparison).map(|it| changed(it, &within));
     let figures = [
         (counts.worse, "worse".to_owned()),
         (counts.better, "better".to_owned()),
@@ -104,6 +119,10 @@ fn sentence(comparison: &Comparison) -> String {
     let failed = failed.count() as u64;
     if failed > 0 {
         parts.push(format!("{} not kept", human::counted(failed, "limit")));
+    }
+    if let Some(searched) = searched {
+        parts.push(searched);
+        return parts.join(", ");
     }
     let figures = figures.into_iter().filter(|(count, _)| *count > 0);
     for (nth, (count, what)) in figures.enumerate() {
@@ -118,7 +137,7 @@ fn sentence(comparison: &Comparison) -> String {
 }
 
 /// How many runs, where their results came from, and when they were.
-fn runs(runs: &[ComparedRun]) -> String {
+fn runs(runs: &[ComparedRun], noun: &str) -> String {
     let sources = match runs {
         [] => String::new(),
         [only] => only.source.clone(),
@@ -134,11 +153,109 @@ fn runs(runs: &[ComparedRun]) -> String {
         (Some(first), Some(last)) => format!("{first}Z .. {last}Z"),
         _ => String::new(),
     };
-    let count = human::counted(runs.len() as u64, "run");
+    let plural = match (noun, runs.len()) {
+        (_, 1) => "",
+        ("search", _) => "es",
+        _ => "s",
+    };
+    let count = format!("{} {noun}{plural}", human::count(runs.len() as u64));
     format!("{}, {sources}, {}", glued(&count), glued(&when))
 }
 
+/// What became of the capacity, where searches are compared.
+fn capacity(comparison: &Comparison) -> Option<&Compared> {
+    let mut figures = comparison.scenarios.iter().flat_map(|it| &it.figures);
+    figures.find(|it| is_capacity(it))
+}
+
+fn is_capacity(compared: &Compared) -> bool {
+    compared.metric == ChangeLimit::CAPACITY
+}
+
+/// That a capacity changed, and by how much; or that no change is shown.
+fn changed(compared: &Compared, within: &str) -> String {
+    let (rose, verb) = match compared.verdict {
+        Judgement::Better => (true, "is more"),
+        Judgement::Worse => (false, "is less"),
+        Judgement::Same => return format!("the capacity is the same within {within}"),
+        Judgement::Undecided => {
+            let overlap = "the bounds overlap: no change of the capacity is shown";
+            let between = compared.change.and_then(|it| possible(it, compared.unit));
+            return match between {
+                None => "a capacity is not known on both sides".to_owned(),
+                Some(between) => format!("{overlap}, and one of {between} is possible"),
+            };
+        }
+    };
+    let change = compared.change.unwrap_or(Change {
+        estimate: None,
+        low: None,
+        high: None,
+    });
+    let (least, most) = match rose {
+        true => (change.low, change.high),
+        false => (change.high, change.low),
+    };
+    let percent = |it: f64| human::percent(it.abs());
+    let parts = [
+        least.map(|it| format!("by {} at least", percent(it))),
+        most.map(|it| format!("{} at most", percent(it))),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    format!("the capacity {verb}, {}", parts.join(" and "))
+        .trim_end_matches([',', ' '])
+        .to_owned()
+}
+
+/// From the least change to the greatest; an end that is open is told by the other.
+fn possible(of: Change, unit: Unit) -> Option<String> {
+    match (of.low, of.high) {
+        (Some(_), Some(_)) => interval(unit, of),
+        (Some(low), None) => Some(format!("≥ {}", change(unit, low))),
+        (None, Some(high)) => Some(format!("≤ {}", change(unit, high))),
+        (None, None) => None,
+    }
+}
+
+/// The bounds, what they changed by, and that all else is of trials.
+fn of_capacity(scenario: &ComparedScenario, compared: &Compared) -> Section {
+    let bounds = |figures: Option<Figures>| {
+        figures.map_or_else(Cell::default, |it| {
+            let [lower, upper] = [it.min, it.max].map(human::rate);
+            Cell::of(match it.at_least {
+                true => format!("≥ {lower}"),
+                false => format!("{} to {upper}", lower.trim_end_matches("/s")),
+            })
+        })
+    };
+    let estimate = compared.change.and_then(|it| it.estimate);
+    let interval = compared.change.and_then(|it| possible(it, compared.unit));
+    let mut table = Table::new("", false, &CAPACITY[..]);
+    let cells = [
+        bounds(compared.base),
+        bounds(compared.new),
+        estimate.map_or_else(Cell::default, |it| Cell::of(change(compared.unit, it))),
+        interval.map_or_else(Cell::default, Cell::of),
+        Cell::of(compared.verdict.as_str()),
+    ];
+    table.rows.push(Row {
+        label: compared.metric.clone(),
+        indent: 0,
+        cells: cells.into(),
+        tone: tone(compared),
+    });
+    let others =
+        "all else in these results is of one trial each, at a rate of its own, and is not compared";
+    Section {
+        title: format!("{} ({})", scenario.name, scenario.protocol),
+        items: vec![Item::Table(table), Item::Fact(Fact::new("trials", others))],
+    }
+}
+
 fn of_scenario(scenario: &ComparedScenario) -> Vec<Section> {
+    if let Some(capacity) = scenario.figures.iter().find(|it| is_capacity(it)) {
+        return vec![of_capacity(scenario, capacity)];
+    }
     let title = format!("{} ({})", scenario.name, scenario.protocol);
     let mut items = vec![Item::Table(table(scenario.figures.iter()))];
     let steps = &scenario.steps;
@@ -184,11 +301,7 @@ fn is_of(compared: &Compared, series: &str) -> bool {
 fn table<'a>(figures: impl Iterator<Item = &'a Compared>) -> Table {
     let mut table = Table::new("", false, &COLUMNS);
     for compared in figures {
-        let tone = match compared.verdict {
-            Judgement::Worse => Tone::Bad,
-            Judgement::Better => Tone::Good,
-            Judgement::Same | Judgement::Undecided => Tone::Plain,
-        };
+        let tone = tone(compared);
         table.rows.push(Row {
             label: label(&compared.metric),
             indent: 0,
@@ -197,6 +310,14 @@ fn table<'a>(figures: impl Iterator<Item = &'a Compared>) -> Table {
         });
     }
     table
+}
+
+fn tone(compared: &Compared) -> Tone {
+    match compared.verdict {
+        Judgement::Worse => Tone::Bad,
+        Judgement::Better => Tone::Good,
+        Judgement::Same | Judgement::Undecided => Tone::Plain,
+    }
 }
 
 /// A metric as tables call it: `response p99.9`.

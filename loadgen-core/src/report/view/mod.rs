@@ -11,8 +11,10 @@ use serde::Serialize;
 
 mod balance;
 mod by_hand;
+mod capacity;
 mod checks;
 mod comparison;
+mod curve;
 mod generator;
 mod lives;
 mod names;
@@ -27,13 +29,17 @@ mod times;
 #[cfg(test)]
 pub(super) use self::balance::Bars;
 pub(super) use self::balance::Picture;
+pub(super) use self::capacity::goal;
 pub(super) use self::checks::Checks;
 pub(super) use self::comparison::{ComparisonView, of_spread};
+pub(super) use self::curve::Curve;
+#[cfg(test)]
+pub(super) use self::curve::Dots;
 pub(super) use self::overview::spoken;
 #[cfg(feature = "page")]
-pub(crate) use self::page::Progress;
-#[cfg(feature = "page")]
 pub(super) use self::page::{Chapter, Page};
+#[cfg(feature = "page")]
+pub(crate) use self::page::{Progress, bounds, purpose};
 #[cfg(feature = "text")]
 pub(super) use self::times::{confidence, percentiles};
 use super::document::{
@@ -71,7 +77,7 @@ pub(super) struct Headline {
     /// Whether it is of a shard, of which no condition is judged: that nothing speaks against its generator is no
     /// pass.
     pub(super) is_part: bool,
-    /// What was run and how long that took.
+    /// What was run and how long that took; of a search, what was found.
     pub(super) text: String,
     /// Why it is no pass.
     pub(super) reasons: Vec<String>,
@@ -96,6 +102,7 @@ pub(super) enum Item {
     /// What they are, and each of them.
     Conditions(&'static str, Vec<Condition>),
     Picture(Picture),
+    Curve(Curve),
 }
 
 /// A sentence and what it is about.
@@ -361,8 +368,13 @@ impl View {
             (Some(overview::table(document)), sections.collect())
         } else {
             let plan = &document.run.plan;
-            let sections = scenarios.iter().map(|it| scenario::section(it, plan));
+            let trial = document.standing_trial().map(capacity::of_trial);
+            let trial = trial.as_deref();
+            let sections = scenarios
+                .iter()
+                .map(|it| scenario::section(it, plan, trial));
             let mut sections: Vec<Section> = sections.collect();
+            sections.splice(0..0, document.capacity.as_ref().map(capacity::section));
             sections.extend(match scenarios.len() {
                 0 | 1 => scenario::together(&document.total, scenarios),
                 _ => Some(scenario::total(&document.total, scenarios)),
@@ -413,14 +425,23 @@ impl Headline {
             (true, _) => ", stopped early",
         };
         let took = human::micros(document.run.duration_s.max(0.0) * 1e6);
+        let summary = document.capacity.as_ref().map(|it| it.summary.as_str());
+        // Where it is the first thing that is said, it is not said again.
+        let sentences = |all: &[String]| -> Vec<String> {
+            let others = all.iter().filter(|it| Some(it.as_str()) != summary);
+            others.cloned().collect()
+        };
         Self {
             status: document.verdict.status,
             is_stopped: document.run.stopped,
             is_cut_off,
             is_part: document.run.shard.is_some(),
-            text: format!("{what} {}", glued(&format!("in {took}{stopped}"))),
-            reasons: document.verdict.reasons.clone(),
-            warnings: document.verdict.warnings.clone(),
+            text: match summary {
+                Some(summary) => format!("{what}: {summary}"),
+                None => format!("{what} {}", glued(&format!("in {took}{stopped}"))),
+            },
+            reasons: sentences(&document.verdict.reasons),
+            warnings: sentences(&document.verdict.warnings),
         }
     }
 }

@@ -12,8 +12,8 @@ use crate::text::flow::glued;
 use crate::units::human;
 use crate::workload::Standing;
 
-/// Everything of one scenario. `plan` is that of the run.
-pub(super) fn section(scenario: &Scenario, plan: &Value) -> Section {
+/// Everything of one scenario. `plan` is that of the run, `trial` which one of a search it is of.
+pub(super) fn section(scenario: &Scenario, plan: &Value, trial: Option<&str>) -> Section {
     let names = Names::of(scenario, plan);
     let mut items: Vec<Item> = counts(scenario).map(Item::Fact).collect();
     items.extend(messages(scenario).map(Item::Fact));
@@ -33,10 +33,9 @@ pub(super) fn section(scenario: &Scenario, plan: &Value) -> Section {
     items.extend(balance::ejections(scenario));
     items.extend(balance::expectations(scenario));
     items.extend(conditions(scenario));
-    Section {
-        title: title(scenario),
-        items,
-    }
+    let title = title(scenario);
+    let title = trial.map_or(title.clone(), |trial| format!("{title}: {trial}"));
+    Section { title, items }
 }
 
 /// The ledger, what is missing, and throughput.

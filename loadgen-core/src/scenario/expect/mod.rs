@@ -8,3 +8,4 @@ mod value;
 
 pub(in crate::scenario) use self::print::print;
 pub(in crate::scenario) use self::raw::RawExpect;
+pub(in crate::scenario) use self::value::Share;

@@ -90,7 +90,7 @@ text_schema!(KeyTemplate, "KeyTemplate", {
 
 /// A part of all, in percent, above nothing and below all.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(in crate::scenario) struct Share(pub(super) f64);
+pub(in crate::scenario) struct Share(pub(in crate::scenario) f64);
 
 const SHARE: &str = "a percentage such as \"2%\", above 0% and below 100%";
 

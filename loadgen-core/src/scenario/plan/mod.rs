@@ -22,6 +22,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::backend::{BackendPlan, BackendRole};
+use super::capacity::CapacityPlan;
 use super::data::DataSource;
 use super::event::EventPlan;
 use super::identify::Identify;
@@ -244,6 +245,8 @@ pub struct ScenarioPlan {
     pub thresholds: Vec<Threshold>,
     /// What is expected of whatever stands between the generator and the servers.
     pub expect: Expectations,
+    /// How the highest rate that its service holds is looked for, where it says so.
+    pub capacity: Option<CapacityPlan>,
     /// What it speaks, with its steps and whatever else is of that protocol only.
     pub protocol: ProtocolPlan,
 }
@@ -285,6 +288,7 @@ impl ScenarioPlan {
             elsewhere: Vec::new(),
             thresholds: vec![Threshold::default_error_rate()],
             expect: Expectations::default(),
+            capacity: None,
             protocol: protocol.into(),
         }
     }

@@ -3,6 +3,7 @@
 
 use super::{ScenarioPlan, elsewhere};
 use crate::scenario::backend::value::BackendName;
+use crate::scenario::capacity;
 use crate::scenario::data;
 use crate::scenario::event;
 use crate::scenario::expect;
@@ -64,6 +65,7 @@ pub(in crate::scenario) fn scenario(plan: &ScenarioPlan) -> RawScenario {
         events: event::print(&plan.events),
         thresholds: Entry::Given(List::of(plan.thresholds.iter().cloned())),
         expect: expect::print(&plan.expect),
+        capacity: capacity::print(plan.capacity.as_ref()),
         ..RawScenario::default()
     };
     plan.protocol.print(&mut raw);

@@ -26,16 +26,26 @@ impl Layers<'_> {
         let mut fits = true;
         for (index, threshold) in list.given() {
             let path = format!("{}[{index}]", picked.path);
-            fits &= self.is_its_own(threshold, &path);
-            fits &= self.has_step(threshold, life, &path);
+            fits &= self.is_about_this(threshold, life, &path);
             fits &= self.suits_model(threshold, load, &path);
-            fits &= self.tells_slow(threshold, &path);
-            fits &= self.retries(threshold, &path);
             if let Some(lasts) = load.and_then(Load::duration) {
                 fits &= fits_into(lasts, threshold, &path, self.problems);
             }
         }
         list.all(Clone::clone).filter(|_| fits)
+    }
+
+    /// Whether a condition is about what this scenario has.
+    pub(in crate::scenario) fn is_about_this<A>(
+        &self,
+        threshold: &Threshold,
+        life: Option<&Life<A>>,
+        path: &str,
+    ) -> bool {
+        let mut fits = self.is_its_own(threshold, path);
+        fits &= self.has_step(threshold, life, path);
+        fits &= self.tells_slow(threshold, path);
+        fits & self.retries(threshold, path)
     }
 
     fn is_its_own(&self, threshold: &Threshold, path: &str) -> bool {

@@ -47,6 +47,7 @@ impl Layers<'_> {
         let life = self.life::<R>(&outside);
         let elsewhere = self.elsewhere(&outside);
         let thresholds = self.thresholds(life.as_ref(), load.as_ref());
+        let capacity = self.capacity(life.as_ref());
         let data = self.data();
         let tls = self.tls();
         let backends = self.backends();
@@ -134,6 +135,7 @@ impl Layers<'_> {
             elsewhere: elsewhere?,
             thresholds: thresholds?,
             expect: expect?,
+            capacity: capacity?,
             protocol: fields?.with_steps(life?).into(),
         })
     }

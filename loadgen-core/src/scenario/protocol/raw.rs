@@ -13,6 +13,7 @@ use super::websocket::raw::{RawConnectionPer, RawMessageCompression, RawWebsocke
 use super::websocket::value::{Redirects, Subprotocol};
 use crate::condition::Threshold;
 use crate::scenario::backend::value::BackendName;
+use crate::scenario::capacity::RawCapacity;
 use crate::scenario::data::RawData;
 use crate::scenario::event::raw::RawEvent;
 use crate::scenario::expect::RawExpect;
@@ -142,9 +143,12 @@ object! {
         /// How often targets that are lists of addresses (`dns:///`, `file:`, `consul://`, `etcd://`) are asked
         /// for theirs, beside when a connection ends. 5s unless given, 100ms at the least.
         "resolve_every" resolve_every: PositiveSpan,
+        /// How `loadgen capacity` looks for the highest rate that the service holds.
+        "capacity" capacity: RawCapacity,
     }
     hints {
         "expectations" => "that is `expect`",
+        "goals" => "they belong to a search: `capacity.goals`",
         "route" => "it belongs to `expect`",
         "failover" => "it belongs to `expect`",
         "version" => "the version of HTTP is `http_version`",

@@ -2,6 +2,7 @@
 
 mod bind;
 mod book;
+mod capacity;
 mod checking;
 mod choosing;
 mod elsewhere;

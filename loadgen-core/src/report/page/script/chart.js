@@ -1,13 +1,15 @@
 // One chart in the page: drawing it, zooming it, and what is in its legend.
 
-// By its name in the page: what makes a chart of a scenario, for so much width, and the statistics whose
-// histograms it needs; and whether the page carries what it shows, where it may not.
+// By its name in the page: what makes a chart of a scenario, or of what it is `of` else, for so much width, and the
+// statistics whose histograms it needs; and whether the page carries what it shows, where it may not.
 const KINDS = {
   time: { make: timeChart, statistics: (it) => it.series.map((point) => point.response_time_us) },
   percentiles: { make: percentilesChart, statistics: (it) => [it.response_time_us, it.service_time_us] },
   backends: { make: backendsChart, statistics: () => [], isCarried: (it) => it.series.some((point) => point.backends) },
   timeline: { make: timelineChart, statistics: () => [], isCarried: (it) => it.timeline?.length > 0 },
   connections: { make: connectionsChart, statistics: () => [] },
+  capacity: { make: capacityChart, of: (result) => result.capacity, statistics: () => [] },
+  scalability: { make: scalabilityChart, of: (result) => result.capacity, statistics: () => [] },
 };
 
 // So many marks are listed below a chart, and shown where several lie near one another.
@@ -45,6 +47,12 @@ class Chart {
     this.instance?.dispose();
   }
 
+  // What of a result it shows.
+  subject(result) {
+    const { of } = KINDS[this.kind];
+    return of ? of(result) : result.scenarios[this.scenario];
+  }
+
   // Draws what is newest, after what is being drawn.
   draw() {
     this.turn = this.turn.then(() => this.drawNow()).catch((error) => {
@@ -56,24 +64,24 @@ class Chart {
 
   async drawNow() {
     const result = newest;
-    if (!result?.scenarios[this.scenario]) return;
+    const subject = result && this.subject(result);
+    if (!subject) return;
     const { isCarried } = KINDS[this.kind];
-    if (isCarried && !isCarried(result.scenarios[this.scenario])) {
+    if (isCarried && !isCarried(subject)) {
       this.canvas.textContent = "The page would be too large with what this chart shows.";
       return;
     }
     // What is folded is made ready all the same: for a printer.
     this.isSeen ||= this.canvas.clientWidth > 0;
     this.library = await withLibrary();
-    await readAll(KINDS[this.kind].statistics(result.scenarios[this.scenario]));
+    await readAll(KINDS[this.kind].statistics(subject));
     this.result = result;
     if (this.canvas.clientWidth > 0) this.paint(this.canvas.clientWidth);
   }
 
   // Paints what was read. Does not wait for anything: a printer does not either.
   paint(width) {
-    const scenario = this.result.scenarios[this.scenario];
-    this.made = KINDS[this.kind].make(scenario, width, this.selected);
+    this.made = KINDS[this.kind].make(this.subject(this.result), width, this.selected);
     this.width = width;
     this.keepZoom();
     this.canvas.style.height = `${this.made.height}px`;
@@ -81,7 +89,7 @@ class Chart {
       this.instance = this.library.init(this.canvas, null, { width, height: this.made.height });
       this.instance.on("datazoom", () => this.zoomed());
       // What lies on one axis of time is zoomed and pointed at together.
-      if (this.made.zooms && this.kind !== "timeline") {
+      if (this.made.zooms && this.kind !== "timeline" && this.kind !== "capacity") {
         this.instance.group = `scenario-${this.scenario}`;
         this.library.connect(this.instance.group);
       }
@@ -173,16 +181,13 @@ class Chart {
     return made;
   }
 
-  // Figures stand at round times, whatever part is shown.
+  // Figures stand at round places, whatever part is shown.
   fitAxes() {
     if (!this.made.zooms) return;
     const axes = [this.made.option.xAxis].flat();
-    const [{ min, max }] = axes;
-    const range = ((max - min) * (this.zoom[1] - this.zoom[0])) / 100;
-    const interval = secondsApart(range, Math.max(2, this.width / 90));
-    const isRound = (value) => Math.abs(value / interval - Math.round(value / interval)) < 1e-6;
-    const formatter = (value) => (isRound(value) ? seconds(value) : "");
-    this.instance.setOption({ xAxis: axes.map(() => ({ interval, axisLabel: { formatter } })), ...this.fitMarks() });
+    const { from, to } = this.shownRange();
+    const fit = this.made.fit ?? fitSeconds;
+    this.instance.setOption({ xAxis: axes.map(() => fit(from, to, this.width)), ...this.fitMarks() });
   }
 
   // Numbers of marks lie over one another nowhere, whatever part is shown.
@@ -253,6 +258,8 @@ class Chart {
   // It changes more often than what it stands beside.
   fillScale() {
     this.legend.querySelector(".scale")?.remove();
+    this.legend.querySelector(".shapes")?.remove();
+    if (this.made.shapes) this.legend.append(element("span", { class: "shapes", text: this.made.shapes }));
     if (this.made.scale) this.legend.append(element("span", { class: "scale" }, element("i"), this.made.scale));
   }
 

@@ -69,8 +69,9 @@ function take(message) {
   if (message.header !== undefined) become(document.querySelector("header.verdict"), parsed(message.header));
   putChapters(message.chapters);
   findCharts();
-  const known = isOther || !newest ? [] : newest.scenarios;
-  const result = message.over?.result ?? { run: { id: run }, scenarios: merged(known, message.scenarios) };
+  const known = isOther || !newest ? { scenarios: [] } : newest;
+  const scenarios = merged(known.scenarios, message.scenarios);
+  const result = message.over?.result ?? { run: { id: run }, scenarios, capacity: message.capacity ?? known.capacity };
   if (message.over) {
     reports.set(run, message.over.report);
     offerToSave(document.getElementById("save-report"), "text/html", message.over.report, `${run}.html`);

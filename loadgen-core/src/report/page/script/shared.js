@@ -52,6 +52,13 @@ function secondsApart(range, room) {
   return steps.find((it) => range / it <= room) ?? Math.ceil(range / room / 86_400) * 86_400;
 }
 
+// What an axis of seconds has where it shows these, so wide: figures at round times.
+function fitSeconds(from, to, width) {
+  const interval = secondsApart(to - from, Math.max(2, width / 90));
+  const isRound = (value) => Math.abs(value / interval - Math.round(value / interval)) < 1e-6;
+  return { interval, axisLabel: { formatter: (value) => (isRound(value) ? seconds(value) : "") } };
+}
+
 const axisText = () => ({ color: color("soft"), fontSize: 11, fontFamily: "inherit" });
 
 function titleAt(text, top, left) {

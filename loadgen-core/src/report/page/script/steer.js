@@ -113,11 +113,22 @@ function buildAll() {
     const text = input.value;
     ask({ change: "note", text }, { done: () => { if (input.value === text) input.value = ""; } });
   });
-  const stop = button("Stop …", () => document.getElementById("stop").showModal(), { class: "stop", "aria-haspopup": "dialog" });
+  const stop = button("Stop …", askHow, { class: "stop", "aria-haspopup": "dialog" });
   document.querySelector(".steer-all").replaceChildren(pauseAll, stop, note.form);
 }
 
-// How the run stands, and so what it can be told; `null` where it takes nothing.
+// A search for a capacity can be stopped, and told nothing else.
+let isSearch = false;
+function askHow() {
+  const dialog = document.getElementById("stop");
+  document.getElementById("stop-title").textContent = isSearch ? "Stop the search?" : "Stop the run?";
+  for (const it of dialog.querySelectorAll(".of-search")) it.hidden = !isSearch;
+  for (const it of dialog.querySelectorAll(".of-run")) it.hidden = isSearch;
+  dialog.showModal();
+}
+
+// How the run stands, and so what it can be told; `null` where it takes nothing. Of a search no scenario can be told
+// anything.
 function showStanding(standing) {
   const steer = document.getElementById("steer");
   steer.hidden = standing === null;
@@ -140,6 +151,8 @@ function showStanding(standing) {
   const isPaused = standing.length > 0 && !can("pause") && can("resume");
   pauseAll.dataset.paused = isPaused;
   pauseAll.textContent = isPaused ? "Resume" : "Pause";
+  isSearch = standing.length === 0;
+  pauseAll.hidden = isSearch;
   pauseAll.disabled = !can("pause") && !can("resume");
   note.form.hidden = !can("note");
   document.querySelector(".steer-each").hidden = scenes.every((it) => it.element.hidden);

@@ -6,14 +6,17 @@ use super::*;
 
 /// How each kind of run looks, on terminals of three widths.
 fn screens(name: &str, change: impl Fn(&mut serde_json::Value)) {
-    let document = sample::document(change);
+    on_screens(name, &sample::document(change));
+}
+
+fn on_screens(name: &str, document: &Document) {
     let screens = [60, 80, 200].map(|width| {
         let ruler = format!("{:-<width$}", format!("-- {width} "));
-        format!("{ruler}\n{}", rendered(&document, width))
+        format!("{ruler}\n{}", rendered(document, width))
     });
     insta::assert_snapshot!(name, screens.join("\n"));
     for width in 40..=200 {
-        rendered(&document, width);
+        rendered(document, width);
     }
 }
 
@@ -444,4 +447,31 @@ fn servers_of_the_suite_go_by_their_names() {
     for address in [one, "127.0.0.1:26523"] {
         assert!(listed.contains(address), "{listed}");
     }
+}
+
+#[test]
+fn a_capacity_on_every_screen() {
+    on_screens("capacity", &sample::capacity(|_| {}));
+}
+
+/// One user alone is too much: there is a trial, and no rate.
+#[test]
+fn no_capacity_on_every_screen() {
+    let document = sample::capacity(|json| {
+        let capacity = &mut json["capacity"];
+        let mut idle = capacity["trials"][0].clone();
+        idle["result"] = "broke".into();
+        idle["reason"] = "`response_time.p99 < 5ms`: 6.1 ms".into();
+        idle["response_time_us"]["p99"] = json!(6_100.0);
+        let known = "no capacity: one user alone is too much: `response_time.p99 < 5ms`: 6.1 ms";
+        *capacity = json!({"wanted_width": 0.02, "end": "idle", "summary": known,
+            "at_lower": {"held": 0, "of": 0}, "confirmed": false,
+            "goals": [{"expression": "response_time.p99 < 5ms"}],
+            "trials": [idle], "budget_s": 60.0, "took_s": 0.51});
+        json["verdict"] = json!({"status": "fail", "reasons": [known,
+            "`hello_high`: response_time.p99 is 6.1 ms, expected < 5ms"], "warnings": []});
+        json["scenarios"][0]["response_time_us"] =
+            json["capacity"]["trials"][0]["response_time_us"].clone();
+    });
+    on_screens("no_capacity", &document);
 }

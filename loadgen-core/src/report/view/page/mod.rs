@@ -4,6 +4,7 @@
 //! would not fit on a screen, and what is capped says so.
 
 mod balance;
+mod capacity;
 mod failures;
 mod judged;
 mod machine;
@@ -13,10 +14,11 @@ mod times;
 
 use serde::Serialize;
 
-use super::super::document::{Document, LoadModel, Scenario, Status};
+use super::super::document::{Capacity, Document, LoadModel, Scenario, Status};
 use super::{Fact, Headline, Table, Tone, by_hand, overview};
 use crate::units::human;
 
+pub(crate) use self::capacity::{bounds, purpose};
 pub(crate) use self::progress::Progress;
 
 /// With more scenarios than this, each is folded up: they can be compared in the table before them.
@@ -154,7 +156,7 @@ struct Chart {
     chart: &'static str,
     /// The place of its scenario in the document.
     scenario: usize,
-    caption: &'static str,
+    caption: String,
     /// What it shows, for those who do not see it.
     about: String,
 }
@@ -195,6 +197,30 @@ impl Page {
         }
     }
 
+    /// What a page shows of a search for a capacity that goes on, but for its trials' own figures; `now` says what is
+    /// being done.
+    pub(in crate::report) fn searching(progress: &Progress, known: &Capacity, now: String) -> Self {
+        Self {
+            figures: capacity::figures(known),
+            chapters: vec![capacity::so_far(known, now)],
+            ..Self::before(progress)
+        }
+    }
+
+    /// What there is to see of the trial of a search that is under way, which is called so: all of a run's but for what
+    /// the search says itself.
+    pub(in crate::report) fn trial(document: &Document, called: &str) -> Vec<Chapter> {
+        let verdict = Verdict::before(&Progress::waiting(""));
+        let mut chapters = Self::with(document, verdict, judged::Stand::SoFar, None).chapters;
+        for chapter in &mut chapters {
+            chapter.about = match &*chapter.about {
+                "" => called.to_owned(),
+                about => format!("{called}, {about}"),
+            };
+        }
+        chapters
+    }
+
     fn with(
         document: &Document,
         verdict: Verdict,
@@ -202,7 +228,9 @@ impl Page {
         plan: Option<Chapter>,
     ) -> Self {
         let scenarios = &document.scenarios;
-        let mut chapters: Vec<Chapter> = judged::chapter(document, stand).into_iter().collect();
+        let found = capacity::chapter(document);
+        let judged = judged::chapter(document, stand);
+        let mut chapters: Vec<Chapter> = found.into_iter().chain(judged).collect();
         if scenarios.len() > 1 {
             chapters.push(Chapter::new(
                 "scenarios",
@@ -320,11 +348,16 @@ impl Block {
         Self::Sentence { text: text.into() }
     }
 
-    fn chart(chart: &'static str, scenario: usize, caption: &'static str, about: String) -> Self {
+    fn chart(
+        chart: &'static str,
+        scenario: usize,
+        caption: impl Into<String>,
+        about: String,
+    ) -> Self {
         Self::Chart(Chart {
             chart,
             scenario,
-            caption,
+            caption: caption.into(),
             about,
         })
     }
@@ -488,11 +521,13 @@ fn figures(document: &Document) -> Vec<Figure> {
         tone: if count > 0 { Tone::Bad } else { Tone::Plain },
         ..figure(label, human::count(count))
     };
-    let mut figures = vec![
+    let searched = document.capacity.as_ref().map(capacity::figures);
+    let mut figures = searched.unwrap_or_default();
+    figures.extend([
         figure("planned", human::count(ledger.planned)),
         figure("ok", human::count(ledger.completed)),
         bad("failed", ledger.failed),
-    ];
+    ]);
     let others = [
         ("unanswered", total.unanswered),
         ("dropped", ledger.missed()),

@@ -1,0 +1,186 @@
+//! What broke first: read off the result of the trial at the lowest rate that did not hold.
+
+use super::trial::completed_per_s;
+use crate::condition::{Metric, StepMetric, Threshold};
+use crate::record::ScenarioRecord;
+use crate::report::{
+    Backend, Breach, BreachCause, Document, Scenario, Statistics, Step, ThresholdResult,
+};
+use crate::units::human::{self, count, percent};
+
+/// Times are mostly waiting where so much of their mean is.
+const MOSTLY: f64 = 0.5;
+
+/// What was in the way of a goal in a trial at this rate.
+pub(super) fn breach(document: &Document, goal: &ThresholdResult, at_per_s: f64) -> Option<Breach> {
+    let scenario = document.scenarios.first()?;
+    let condition: Threshold = goal.expression.parse().ok()?;
+    let outcome = worst_outcome(scenario);
+    let failed = ended(scenario) - ok(scenario) + scenario.unanswered;
+    let is_of_time = is_of_time(&condition);
+    let waits = waits(scenario);
+    let (cause, explanation) = match (&outcome, waits) {
+        // Where times break a goal, what fails in them is beside the point unless it is most of them.
+        (_, Some((cause, share))) if is_of_time || scenario.unanswered > failed / 2 => {
+            let for_what = match cause {
+                BreachCause::Users => {
+                    "a free user: all were busy. A higher `load.open.users.max` (`--concurrency`) shows \
+                     whether the service holds more"
+                }
+                _ => {
+                    "a free stream on their connection. More `connections`, or a higher limit of the \
+                     server's, show whether it holds more"
+                }
+            };
+            let explanation = format!(
+                "{} of the response time was waiting for {for_what}",
+                percent(share)
+            );
+            (cause, explanation)
+        }
+        (Some((key, number)), _) if !is_of_time => {
+            let example = scenario.failures.iter().find(|it| it.outcome == *key);
+            let example = example.and_then(|it| it.example.as_ref());
+            let example = example.map_or_else(String::new, |it| format!(", such as: {it}"));
+            let explanation = format!("{} times `{key}`{example}", count(*number));
+            let cause = match is_of_connections(key) {
+                true => BreachCause::Connections,
+                false => BreachCause::Failing,
+            };
+            (cause, explanation)
+        }
+        (None, _) if !is_of_time && scenario.unanswered > 0 => {
+            let explanation = format!(
+                "{} iterations were left without an answer: the service completed {}",
+                count(scenario.unanswered),
+                human::rate(completed_per_s(scenario)),
+            );
+            (BreachCause::Slow, explanation)
+        }
+        _ => {
+            let explanation = format!(
+                "the service completed {} of {}, none of the rest waited for a connection, a \
+                 stream or a user",
+                human::rate(completed_per_s(scenario)),
+                human::rate(at_per_s),
+            );
+            (BreachCause::Slow, explanation)
+        }
+    };
+    Some(Breach {
+        goal: goal.clone(),
+        at_per_s,
+        cause,
+        step: step(scenario, &condition, is_of_time),
+        backend: backend(scenario, &condition, is_of_time),
+        outcome: outcome.map(|(key, _)| key),
+        explanation,
+    })
+}
+
+/// Whether a condition is on how long something takes.
+fn is_of_time(condition: &Threshold) -> bool {
+    matches!(
+        condition.metric(),
+        Metric::Series(..)
+            | Metric::Silence
+            | Metric::Step {
+                metric: StepMetric::Series(..),
+                ..
+            }
+            | Metric::Backend {
+                metric: crate::condition::BackendMetric::ResponseTime(_),
+                ..
+            }
+    )
+}
+
+fn is_of_connections(key: &str) -> bool {
+    matches!(key, "connect" | "connection") || key.starts_with("reset.")
+}
+
+fn ended(scenario: &Scenario) -> u64 {
+    scenario.outcomes.values().sum()
+}
+
+fn ok(scenario: &Scenario) -> u64 {
+    scenario.outcomes.get("ok").copied().unwrap_or_default()
+}
+
+/// The outcome other than ok that came most often.
+fn worst_outcome(scenario: &Scenario) -> Option<(String, u64)> {
+    let bad = scenario.outcomes.iter().filter(|(key, _)| *key != "ok");
+    let worst = bad.max_by_key(|(_, count)| **count)?;
+    (*worst.1 > 0).then(|| (worst.0.clone(), *worst.1))
+}
+
+/// What the response time was mostly waiting for, where it was: a user, or a stream.
+fn waits(scenario: &Scenario) -> Option<(BreachCause, f64)> {
+    let whole = sum(&scenario.response_time_us);
+    let share = |waited: f64| (whole > 0.0).then(|| (waited / whole).min(1.0));
+    let for_users = scenario.queue_wait_us.as_ref().map_or(0.0, sum);
+    let steps = scenario.steps.iter();
+    let for_streams: f64 = steps
+        .filter_map(|it| it.stream_wait_us.as_ref())
+        .map(sum)
+        .sum();
+    let all = [
+        (BreachCause::Users, for_users),
+        (BreachCause::Streams, for_streams),
+    ];
+    let all = all
+        .into_iter()
+        .filter_map(|(cause, waited)| Some((cause, share(waited)?)));
+    all.filter(|(_, share)| *share > MOSTLY)
+        .max_by(|(_, a), (_, b)| a.total_cmp(b))
+}
+
+fn sum(times: &Statistics) -> f64 {
+    times.mean.unwrap_or_default() * times.count as f64
+}
+
+/// The step that a goal is about, or else the one that took or failed most.
+fn step(scenario: &Scenario, condition: &Threshold, is_of_time: bool) -> Option<String> {
+    if let Some(step) = condition.step() {
+        return Some(step.to_owned());
+    }
+    let badness = |step: &Step| match is_of_time {
+        true => step.response_time_us.as_ref().map_or(0.0, sum),
+        false => {
+            let bad = step.outcomes.iter().filter(|(key, _)| *key != "ok");
+            let bad: u64 = bad.map(|(_, count)| count).sum();
+            (bad + step.unanswered) as f64
+        }
+    };
+    let steps = scenario.steps.iter().filter(|it| it.part.is_none());
+    if steps.clone().count() < 2 {
+        return None;
+    }
+    let worst = steps.max_by(|a, b| badness(a).total_cmp(&badness(b)))?;
+    (badness(worst) > 0.0).then(|| worst.name.clone())
+}
+
+/// The server that a goal is about, or else the one that did worst; of several that did the same the most loaded.
+fn backend(scenario: &Scenario, condition: &Threshold, is_of_time: bool) -> Option<String> {
+    if let Some(backend) = condition.backend() {
+        return Some(backend.to_owned());
+    }
+    let is_one = |it: &&Backend| it.id != ScenarioRecord::UNKNOWN && it.requests > 0;
+    let named: Vec<&Backend> = scenario.backends.iter().filter(is_one).collect();
+    if named.len() < 2 {
+        return None;
+    }
+    let badness = |it: &Backend| match is_of_time {
+        true => {
+            let times = it.response_time_us.as_ref();
+            times
+                .and_then(|it| it.p99.or(it.p95).or(it.mean))
+                .unwrap_or_default()
+        }
+        false => it.failed as f64 / it.requests as f64,
+    };
+    let worst = named.iter().map(|it| badness(it)).fold(0.0, f64::max);
+    // Within a tenth they did the same.
+    let alike = named.iter().filter(|it| badness(it) >= worst * 0.9);
+    alike.max_by_key(|it| it.requests).map(|it| it.id.clone())
+}

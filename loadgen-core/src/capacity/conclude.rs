@@ -1,0 +1,301 @@
+//! From a search that is over to what a document says of it.
+
+use std::time::Duration;
+
+use super::scalability::{Point, Scalability as Law};
+use super::{Answer, Course};
+use crate::condition::Threshold;
+use crate::report::{
+    Breach, Capacity, CapacityEnd, CapacityGoal, Document, Scalability, Status, Trial, TrialCount,
+    TrialPurpose, TrialResult, Verdict,
+};
+use crate::units::human::{self, counted, percent};
+
+impl Course {
+    /// What was found, of these goals, in so much time; of a search that goes on, what would be were it stopped now.
+    #[must_use]
+    pub fn found(&self, goals: &[Threshold], took: Duration) -> Capacity {
+        let end = self.end();
+        let answer = self.answer();
+        let lower = answer.as_ref().and_then(|it| it.lower);
+        let lower = lower
+            .filter(|it| it.held > 0)
+            .map(|it| it.rate.per_second());
+        let broke_at = answer.as_ref().and_then(|it| it.upper);
+        let broke_at = broke_at.map(|it| it.rate.per_second());
+        let limit = answer.as_ref().and_then(|it| it.generator_limit);
+        let upper = broke_at.or_else(|| limit.map(|it| it.per_second()));
+        let upper = upper.filter(|it| lower.is_none_or(|lower| lower < *it));
+        let budget_s = self.plan().budget.as_secs_f64();
+        let wanted_width = self.plan().width;
+        let breaks_first = breaks_first(self, answer.as_ref(), goals, broke_at);
+        let mut capacity = Capacity {
+            lower_per_s: lower,
+            upper_per_s: upper,
+            conditional_per_s: answer
+                .as_ref()
+                .and_then(|it| it.conditional)
+                .filter(|_| lower.is_some())
+                .map(round),
+            width: lower
+                .zip(upper)
+                .map(|(lower, upper)| ((upper - lower) / upper).max(0.0)),
+            wanted_width,
+            end,
+            summary: String::new(),
+            notes: Vec::new(),
+            at_lower: at(&self.trials, lower),
+            confirmed: answer.as_ref().is_some_and(|it| it.is_confirmed),
+            breaks_first,
+            goals: known_of(goals, answer.as_ref()),
+            scalability: scalability(&self.trials),
+            budget_s,
+            took_s: round(took.as_secs_f64()),
+            trials: self.trials.clone(),
+        };
+        capacity.summary = summary(&capacity);
+        let mut notes = self.notes.clone();
+        if answer.is_some_and(|it| it.is_contradicted) {
+            notes.push(
+                "a higher rate held where a lower one had not: the service does not do the same all the time, \
+                 or more load is not worse for it"
+                    .to_owned(),
+            );
+        }
+        if end == CapacityEnd::Generator {
+            notes.push(
+                "the generator could offer no more: more `--workers` or cores, or several processes and machines \
+                 (`--shard`), can; `loadgen doctor` says what holds this machine back"
+                    .to_owned(),
+            );
+        }
+        capacity.notes = notes;
+        capacity
+    }
+}
+
+/// To three decimals, as figures in documents are.
+pub(super) fn round(value: f64) -> f64 {
+    (value * 1e3).round() / 1e3
+}
+
+/// The trials at a rate that count.
+fn at(trials: &[Trial], rate: Option<f64>) -> TrialCount {
+    let counts = |it: &&Trial| it.rate_per_s == rate && it.result != TrialResult::Invalid;
+    let there = trials.iter().filter(counts).filter(|_| rate.is_some());
+    TrialCount {
+        held: there
+            .clone()
+            .filter(|it| it.result == TrialResult::Held)
+            .count() as u64,
+        of: there.count() as u64,
+    }
+}
+
+fn known_of(goals: &[Threshold], answer: Option<&Answer>) -> Vec<CapacityGoal> {
+    let known = goals.iter().enumerate().map(|(index, goal)| {
+        let known = answer.and_then(|it| it.goals.get(index));
+        CapacityGoal {
+            expression: goal.expression().to_owned(),
+            holds_at_per_s: known.and_then(|it| it.lower).map(|it| it.rate.per_second()),
+            breaks_at_per_s: known.and_then(|it| it.upper).map(|it| it.rate.per_second()),
+        }
+    });
+    known.collect()
+}
+
+/// Of the trials that broke, the one that shows why the upper bound is one.
+fn breaks_first(
+    course: &Course,
+    answer: Option<&Answer>,
+    goals: &[Threshold],
+    broke_at: Option<f64>,
+) -> Option<Breach> {
+    let decided = answer
+        .and_then(|it| it.decided_by)
+        .and_then(|it| goals.get(it));
+    let is_decided =
+        |it: &&Breach| decided.is_none_or(|goal| goal.expression() == it.goal.expression);
+    let all = course.breaches.iter();
+    let there = all.clone().filter(|it| Some(it.at_per_s) == broke_at);
+    let last = there
+        .clone()
+        .rfind(is_decided)
+        .or_else(|| there.clone().next_back());
+    last.or_else(|| all.min_by(|a, b| a.at_per_s.total_cmp(&b.at_per_s)))
+        .cloned()
+}
+
+/// What users at once and throughput say: those who came again when they were done, and what rates that held made of
+/// the two by Little's law.
+fn scalability(trials: &[Trial]) -> Option<Scalability> {
+    let points = trials.iter().filter_map(|it| {
+        if it.result != TrialResult::Held {
+            return None;
+        }
+        let mean_s = it.response_time_us.mean? / 1e6;
+        let users = match it.purpose {
+            TrialPurpose::Idle | TrialPurpose::Ramp => it.users? as f64,
+            _ => it.completed_per_s * mean_s,
+        };
+        Some(Point {
+            concurrency: users,
+            throughput: it.completed_per_s,
+        })
+    });
+    let law = Law::fit(
+        &points
+            .filter(|it| it.concurrency >= 1.0)
+            .collect::<Vec<_>>(),
+    )
+    .ok()?;
+    Some(Scalability {
+        lambda_per_s: law.lambda,
+        sigma: law.sigma,
+        kappa: law.kappa,
+        residual: law.residual,
+        from_users: law.least,
+        to_users: law.most,
+        peak_users: law.peak(),
+    })
+}
+
+/// `41,200 to 42,000/s`.
+fn bracket(capacity: &Capacity) -> String {
+    let rate = |per_second: f64| human::rate(per_second);
+    match (capacity.lower_per_s, capacity.upper_per_s) {
+        (Some(lower), Some(upper)) => {
+            let (lower, upper) = (rate(lower), rate(upper));
+            let lower = lower.strip_suffix("/s").unwrap_or(&lower);
+            format!("{lower} to {upper}")
+        }
+        (Some(lower), None) => format!("{} or more", rate(lower)),
+        (None, Some(upper)) => format!("below {}", rate(upper)),
+        (None, None) => "not known".to_owned(),
+    }
+}
+
+/// `response_time.p99 < 20ms breaks first, on backend b2`.
+fn breaks(breach: &Breach) -> String {
+    let of = |what: &str, name: &Option<String>| {
+        name.as_ref()
+            .map(|it| format!(", {what} {it}"))
+            .unwrap_or_default()
+    };
+    let step = of("at step", &breach.step);
+    let backend = of("on backend", &breach.backend);
+    let outcome = of("with", &breach.outcome);
+    format!(
+        "{} breaks first{step}{backend}{outcome}",
+        breach.goal.expression
+    )
+}
+
+fn summary(capacity: &Capacity) -> String {
+    let known = bracket(capacity);
+    let lower = capacity
+        .lower_per_s
+        .map_or_else(|| "nothing".to_owned(), human::rate);
+    let breach = capacity.breaks_first.as_ref();
+    let and_breaks = breach
+        .map(|it| format!(", {}", breaks(it)))
+        .unwrap_or_default();
+    let broke = breach.map_or_else(String::new, |it| {
+        let observed = capacity
+            .trials
+            .iter()
+            .rev()
+            .find(|trial| trial.result == TrialResult::Broke && trial.goals.contains(&it.goal));
+        observed
+            .and_then(|it| it.reason.clone())
+            .unwrap_or_default()
+    });
+    let TrialCount { held, of } = capacity.at_lower;
+    let width = capacity.width.map(percent).unwrap_or_default();
+    match capacity.end {
+        CapacityEnd::Settled => {
+            format!(
+                "capacity {known}, width {width}, {held} of {} held{and_breaks}",
+                counted(of, "trial")
+            )
+        }
+        CapacityEnd::Undecided => format!(
+            "capacity {known}, width {width}: between these some trials held and others did not{and_breaks}"
+        ),
+        CapacityEnd::Generator => format!("capacity ≥ {lower}, the generator's limit"),
+        CapacityEnd::To => format!("capacity ≥ {lower}, the highest rate to be tried"),
+        CapacityEnd::From => format!("capacity {known}, the lowest rate to be tried: {broke}"),
+        CapacityEnd::Idle => format!("no capacity: one user alone is too much: {broke}"),
+        CapacityEnd::Unbounded => {
+            let last = capacity
+                .trials
+                .iter()
+                .rev()
+                .find(|it| it.rate_per_s.is_some());
+            let (offered, completed) = last.map_or((0.0, 0.0), |it| {
+                (it.rate_per_s.unwrap_or_default(), it.completed_per_s)
+            });
+            format!(
+                "no capacity: the goals hold at any rate. Of {} the service completed {}, and all of them held; \
+                 a goal on `response_time` or `error_rate` bounds it",
+                human::rate(offered),
+                human::rate(completed)
+            )
+        }
+        CapacityEnd::Budget => {
+            format!("capacity {known}, width {width}: the time was used up{and_breaks}")
+        }
+        CapacityEnd::Stopped => {
+            format!("capacity {known} as far as it was looked for: stopped{and_breaks}")
+        }
+        CapacityEnd::Died => {
+            format!("capacity {known}: the service was gone, and did not come back{and_breaks}")
+        }
+    }
+}
+
+/// Puts what was found into the result of the trial that stands for it.
+pub(super) fn put(mut document: Document, capacity: Capacity) -> Document {
+    let verdict = &mut document.verdict;
+    let sentence = capacity.summary.clone();
+    match capacity.end {
+        CapacityEnd::Settled | CapacityEnd::To => held(verdict),
+        // A short look at a rate is no answer.
+        CapacityEnd::Undecided | CapacityEnd::Budget | CapacityEnd::Stopped
+            if is_more_than_explored(&capacity) =>
+        {
+            held(verdict);
+            verdict.warnings.insert(0, sentence);
+        }
+        // The figures of what it could offer are true, and are not what was asked for.
+        CapacityEnd::Generator => {
+            verdict.status = Status::Invalid;
+            verdict.reasons = vec![sentence];
+        }
+        _ => {
+            verdict.status = Status::Fail;
+            verdict.reasons = vec![sentence];
+        }
+    }
+    document.run.stopped |= capacity.end == CapacityEnd::Stopped;
+    verdict.warnings.extend(capacity.notes.iter().cloned());
+    document.capacity = Some(capacity);
+    document
+}
+
+/// Whether a full-length trial held at the lower bound.
+fn is_more_than_explored(capacity: &Capacity) -> bool {
+    let held = |it: &&Trial| it.rate_per_s.is_some() && it.result == TrialResult::Held;
+    let mut there = capacity.trials.iter().filter(held);
+    there.any(|it| it.rate_per_s == capacity.lower_per_s && it.purpose != TrialPurpose::Explore)
+}
+
+/// The verdict on a trial whose goals hold: what of its times is the generator's is none of the service's, which holds
+/// them with that.
+fn held(verdict: &mut Verdict) {
+    if verdict.status == Status::Invalid {
+        verdict.status = Status::Pass;
+        let reasons = std::mem::take(&mut verdict.reasons);
+        verdict.warnings.splice(0..0, reasons);
+    }
+}

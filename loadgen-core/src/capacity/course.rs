@@ -1,0 +1,427 @@
+//! The course of a search: one user alone, users doubled, rates as the search has them, and rest between.
+
+use std::time::Duration;
+
+use super::trial::Offered;
+use super::{Answer, End, Measured, Method, Next, Purpose, Range, Search, SearchError};
+use crate::report::{Breach, CapacityEnd, Trial, TrialPurpose, TrialResult};
+use crate::scenario::CapacityPlan;
+use crate::units::Rate;
+use crate::units::human;
+
+/// The shortest trial with users.
+const LEAST_WITH_USERS: Duration = Duration::from_millis(400);
+/// The longest: where there are too few answers in it, more of them say little more.
+const MOST_WITH_USERS: Duration = Duration::from_secs(5);
+/// The shortest look at a service after a trial.
+const LEAST_LOOK: Duration = Duration::from_millis(200);
+/// How many answers one user should have had, where that is not too long.
+const ANSWERS: u32 = 25;
+/// Twice the users that complete less than this much more have found where no more is to be had.
+const LEAST_GAIN: f64 = 1.15;
+/// So many users find no end: it is time that they wait for, and nothing that others take.
+const MOST_USERS: u32 = 4_096;
+/// What is tried at the least unless said, as a part of what one user gets.
+const LEAST_OF_ONE: f64 = 0.01;
+/// What is tried at the most unless said, by what users got.
+const MOST_OF_RAMP: f64 = 64.0;
+/// The highest rate that a plan can have.
+const HIGHEST_RATE: f64 = 10_000_000.0;
+/// A service that is slower than this part of the rate while all goals hold is not held by these, where the trial lasts
+/// so many times what the slowest goal allows: in a shorter one what waits has no time to become too much.
+const LEAST_PACE: f64 = 0.9;
+const LONG_ENOUGH: u32 = 20;
+/// It is back when its median is no more than so many times what it was, and a little that is nobody's.
+const BACK: f64 = 1.5;
+const NOBODYS: f64 = 100.0;
+
+/// What is to be done next.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Step {
+    /// A trial.
+    Trial(TrialStep),
+    /// Looking for so long whether one user alone is answered as before all load.
+    CoolDown(Duration),
+    /// Leaving the service alone for so long: what was too much for it may linger though it answers as before.
+    Rest(Duration),
+    /// Nothing.
+    Done,
+}
+
+/// A trial to be made.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct TrialStep {
+    /// What it is for.
+    pub purpose: TrialPurpose,
+    /// The load.
+    pub offered: Offered,
+    /// How long it is measured.
+    pub duration: Duration,
+}
+
+/// Where the course is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Phase {
+    Alone,
+    Users(u32),
+    Rates,
+    Done(CapacityEnd),
+}
+
+/// A service that is looked at after a trial.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct CoolingDown {
+    since: Duration,
+    /// Whether nobody was there at some time.
+    was_gone: bool,
+}
+
+/// A search from its beginning to its end: says what is to be done, is told what came of it, and reads no clock.
+/// Elapsed time is counted from the beginning.
+#[derive(Debug)]
+pub struct Course {
+    plan: CapacityPlan,
+    method: Method,
+    goals: usize,
+    /// The longest time that a goal allows a response; zero where none is about that.
+    longest_allowed: Duration,
+    most_users: u32,
+    phase: Phase,
+    search: Option<Search>,
+    /// The search's own trial, while it is being made.
+    asked: Option<super::Trial>,
+    cooling: Option<CoolingDown>,
+    /// When the last trial was over.
+    ended: Duration,
+    longest_rest: Duration,
+    pub(super) trials: Vec<Trial>,
+    pub(super) breaches: Vec<Breach>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Course {
+    /// A search as the plan has it for so many goals, of a service that takes at most so many users.
+    ///
+    /// # Errors
+    /// [`SearchError`] for what is no search.
+    pub fn new(plan: &CapacityPlan, goals: usize, most_users: u32) -> Result<Self, SearchError> {
+        let method = Method::within(plan.budget, plan.width)?;
+        if goals == 0 {
+            return Err(SearchError::NoGoals);
+        }
+        if let (Some(from), Some(to)) = (plan.from, plan.to)
+            && from >= to
+        {
+            return Err(SearchError::FromAboveTo { from, to });
+        }
+        Ok(Self {
+            plan: plan.clone(),
+            longest_rest: (plan.budget / 10).clamp(Duration::from_secs(2), Duration::from_secs(30)),
+            method,
+            goals,
+            longest_allowed: Duration::ZERO,
+            most_users: most_users.clamp(1, MOST_USERS),
+            phase: Phase::Alone,
+            search: None,
+            asked: None,
+            cooling: None,
+            ended: Duration::ZERO,
+            trials: Vec::new(),
+            breaches: Vec::new(),
+            notes: Vec::new(),
+        })
+    }
+
+    /// The same with goals of which one allows a response so long. Trials that are short beside that find too high a
+    /// capacity: what waits has not become too much by their end.
+    #[must_use]
+    pub fn allowing(mut self, longest: Duration) -> Self {
+        self.longest_allowed = longest;
+        let full = self.method.final_duration;
+        let share = longest.as_secs_f64() / full.as_secs_f64();
+        if share > self.plan.width {
+            let (longest, full) = (human::duration(longest), human::duration(full));
+            self.notes.push(format!(
+                "full-length trials of {full} are short for a goal of {longest}: a rate that is up to {} too high \
+                 may hold it, as what waits has not become too much by their end; a longer `--budget` makes longer ones",
+                human::percent(share)
+            ));
+        }
+        self
+    }
+
+    /// What is next.
+    pub fn next(&mut self, elapsed: Duration) -> Step {
+        if self.cooling.is_some() {
+            return Step::CoolDown(self.for_answers().clamp(LEAST_LOOK, self.longest_rest / 4));
+        }
+        let with_users = |purpose, users| {
+            Step::Trial(TrialStep {
+                purpose,
+                offered: Offered::Users(users),
+                duration: self.with_users(),
+            })
+        };
+        match self.phase {
+            Phase::Alone => with_users(TrialPurpose::Idle, 1),
+            Phase::Users(users) => with_users(TrialPurpose::Ramp, users),
+            Phase::Rates => self.next_rate(elapsed),
+            Phase::Done(_) => Step::Done,
+        }
+    }
+
+    fn next_rate(&mut self, elapsed: Duration) -> Step {
+        let Some(search) = &self.search else {
+            return Step::Done;
+        };
+        match search.next(elapsed) {
+            Next::Trial(trial) => {
+                let rested = elapsed.saturating_sub(self.ended);
+                if let Some(left) = trial.rest.checked_sub(rested).filter(|it| !it.is_zero()) {
+                    return Step::Rest(left);
+                }
+                self.asked = Some(trial);
+                Step::Trial(TrialStep {
+                    purpose: match trial.purpose {
+                        Purpose::Explore => TrialPurpose::Explore,
+                        Purpose::Refine => TrialPurpose::Refine,
+                        Purpose::Confirm => TrialPurpose::Confirm,
+                    },
+                    offered: Offered::Rate(trial.rate.per_second()),
+                    duration: trial.duration,
+                })
+            }
+            Next::Done(end) => {
+                self.phase = Phase::Done(ended(end));
+                Step::Done
+            }
+        }
+    }
+
+    /// How long trials with users are: a short trial, or as long as one of them takes for some answers.
+    fn with_users(&self) -> Duration {
+        let least = self.method.initial_duration.max(LEAST_WITH_USERS);
+        let most = MOST_WITH_USERS.min(self.plan.budget / 20).max(least);
+        self.for_answers().clamp(least, most)
+    }
+
+    /// How long one user takes for some answers.
+    fn for_answers(&self) -> Duration {
+        self.idle_p50().unwrap_or_default() * ANSWERS
+    }
+
+    fn idle(&self) -> Option<&Trial> {
+        self.trials
+            .iter()
+            .find(|it| it.purpose == TrialPurpose::Idle)
+    }
+
+    fn idle_p50(&self) -> Option<Duration> {
+        let times = &self.idle()?.response_time_us;
+        let micros = times.p50.or(times.mean)?;
+        Some(Duration::from_secs_f64(micros / 1e6))
+    }
+
+    /// A trial is over: what came of it, which part of what was offered completed and, where a goal broke, what was in
+    /// the way.
+    pub fn enter(&mut self, trial: Trial, kept: f64, breach: Option<Breach>, elapsed: Duration) {
+        let asked = self.asked.take();
+        self.ended = elapsed;
+        let (result, completed, is_rate) = (
+            trial.result,
+            trial.completed_per_s,
+            trial.rate_per_s.is_some(),
+        );
+        let pace = trial.rate_per_s.map_or(1.0, |rate| completed / rate);
+        let held: Vec<bool> = trial.goals.iter().map(|it| it.pass).collect();
+        self.trials.push(trial);
+        if is_rate {
+            self.breaches.extend(breach);
+            self.cooling = Some(CoolingDown {
+                since: elapsed,
+                was_gone: false,
+            });
+        }
+        match self.phase {
+            Phase::Alone => {
+                self.phase = match result {
+                    TrialResult::Held if self.most_users > 1 => Phase::Users(2),
+                    TrialResult::Held => self.begin_search(),
+                    TrialResult::Broke => Phase::Done(CapacityEnd::Idle),
+                    TrialResult::Invalid => Phase::Done(CapacityEnd::Generator),
+                };
+            }
+            Phase::Users(users) => {
+                let before = self.best_of_users(users);
+                let is_over = result != TrialResult::Held
+                    || completed < before * LEAST_GAIN
+                    || users >= self.most_users
+                    || self.is_above_to(completed);
+                self.phase = match is_over {
+                    true => self.begin_search(),
+                    false => Phase::Users((users * 2).min(self.most_users)),
+                };
+            }
+            Phase::Rates => {
+                let (Some(search), Some(asked)) = (&mut self.search, asked) else {
+                    return;
+                };
+                let measured = match result {
+                    TrialResult::Invalid => Measured::Invalid,
+                    TrialResult::Held | TrialResult::Broke => Measured::Valid { held, kept },
+                };
+                search.enter(asked, &measured);
+                let is_long = asked.duration >= self.longest_allowed * LONG_ENOUGH;
+                if result == TrialResult::Held && pace < LEAST_PACE && is_long {
+                    self.phase = Phase::Done(CapacityEnd::Unbounded);
+                }
+            }
+            Phase::Done(_) => {}
+        }
+    }
+
+    fn is_above_to(&self, completed: f64) -> bool {
+        self.plan.to.is_some_and(|to| completed > to.per_second())
+    }
+
+    /// The most that fewer users completed.
+    fn best_of_users(&self, users: u32) -> f64 {
+        let fewer = self
+            .trials
+            .iter()
+            .filter(|it| it.users < Some(u64::from(users)));
+        fewer.map(|it| it.completed_per_s).fold(0.0, f64::max)
+    }
+
+    /// From what users got to rates.
+    fn begin_search(&mut self) -> Phase {
+        let most = self.best_of_users(u32::MAX);
+        let alone = self.idle().map_or(1.0, |it| it.completed_per_s);
+        let rate = |per_second: f64| Rate::new(per_second.clamp(0.01, HIGHEST_RATE)).ok();
+        let to = self.plan.to.or_else(|| rate(most * MOST_OF_RAMP));
+        let from = self.plan.from.or_else(|| {
+            let least = rate(alone * LEAST_OF_ONE);
+            least.filter(|it| to.is_none_or(|to| *it < to)).or(to)
+        });
+        let (Some(from), Some(to)) = (from, to) else {
+            return Phase::Done(CapacityEnd::Idle);
+        };
+        let to = if to < from { from } else { to };
+        let range = Range {
+            from,
+            to,
+            hint: rate(most.clamp(from.per_second(), to.per_second())),
+        };
+        match Search::new(self.method.clone(), self.goals, range) {
+            Ok(search) => {
+                self.search = Some(search);
+                Phase::Rates
+            }
+            // Its parts have been looked at.
+            Err(_) => Phase::Done(CapacityEnd::Idle),
+        }
+    }
+
+    /// One user alone was looked at: its median in microseconds, where it was answered.
+    pub fn cooled(&mut self, p50_us: Option<f64>, elapsed: Duration) {
+        let Some(cooling) = &mut self.cooling else {
+            return;
+        };
+        let rested = elapsed.saturating_sub(cooling.since);
+        cooling.was_gone |= p50_us.is_none();
+        let cooling = *cooling;
+        let usual = self.idle_p50().map_or(0.0, |it| it.as_secs_f64() * 1e6);
+        let is_back = p50_us.is_some_and(|it| it <= usual * BACK + NOBODYS);
+        if !is_back && rested < self.longest_rest {
+            return;
+        }
+        self.cooling = None;
+        let rate = self
+            .trials
+            .last()
+            .and_then(|it| it.rate_per_s)
+            .unwrap_or_default();
+        let (rate, time) = (human::rate(rate), human::duration(rested));
+        if is_back {
+            if let Some(last) = self.trials.last_mut() {
+                last.cool_down_s = Some(super::conclude::round(rested.as_secs_f64()));
+            }
+            if cooling.was_gone {
+                let note = format!("after {rate} the service was gone, and back after {time}");
+                self.notes.push(note);
+            }
+            return;
+        }
+        let Some(p50_us) = p50_us else {
+            let note = format!("after {rate} the service was gone, and not back within {time}");
+            self.notes.push(note);
+            self.phase = Phase::Done(CapacityEnd::Died);
+            return;
+        };
+        let (now, before) = (human::micros(p50_us), human::micros(usual));
+        self.notes.push(format!(
+            "{time} after {rate} one user alone was still answered in {now}, and in {before} before all load"
+        ));
+    }
+
+    /// The service was not there for what was next.
+    pub fn gone(&mut self, elapsed: Duration) {
+        self.asked = None;
+        match self.cooling {
+            Some(_) => self.cooled(None, elapsed),
+            None => {
+                self.cooling = Some(CoolingDown {
+                    since: elapsed,
+                    was_gone: true,
+                });
+            }
+        }
+    }
+
+    /// Somebody ended it.
+    pub fn stop(&mut self) {
+        if !matches!(self.phase, Phase::Done(_)) {
+            self.phase = Phase::Done(CapacityEnd::Stopped);
+        }
+        self.cooling = None;
+    }
+
+    pub(super) fn end(&self) -> CapacityEnd {
+        match self.phase {
+            Phase::Done(end) => end,
+            _ => CapacityEnd::Stopped,
+        }
+    }
+
+    pub(super) fn answer(&self) -> Option<Answer> {
+        let end = match self.end() {
+            CapacityEnd::Settled => End::Width,
+            CapacityEnd::Undecided => End::Undecided,
+            CapacityEnd::From => End::LowestBroke,
+            CapacityEnd::To => End::HighestHeld,
+            CapacityEnd::Generator => End::GeneratorLimit,
+            CapacityEnd::Budget => End::Budget,
+            _ => End::Stopped,
+        };
+        self.search.as_ref().map(|it| it.answer(end))
+    }
+
+    pub(super) fn plan(&self) -> &CapacityPlan {
+        &self.plan
+    }
+}
+
+fn ended(end: End) -> CapacityEnd {
+    match end {
+        End::Width => CapacityEnd::Settled,
+        End::Undecided => CapacityEnd::Undecided,
+        End::LowestBroke => CapacityEnd::From,
+        End::HighestHeld => CapacityEnd::To,
+        End::GeneratorLimit => CapacityEnd::Generator,
+        End::Budget => CapacityEnd::Budget,
+        End::Stopped => CapacityEnd::Stopped,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,234 @@
+use std::time::Duration;
+
+use test_case::test_case;
+
+use super::*;
+use crate::report::{Capacity, Statistics, ThresholdResult};
+use crate::units::Rate;
+
+const GOAL: &str = "response_time.p99 < 20ms";
+/// What one user alone is answered in.
+const ALONE: f64 = 0.001;
+
+/// A service that holds its goal up to a rate, and what may be wrong with it.
+#[derive(Clone, Copy)]
+struct Service {
+    capacity: f64,
+    /// Whether the goal is held whatever is offered.
+    is_lenient: bool,
+    /// Whether one user is too much.
+    breaks_alone: bool,
+    /// What the generator can offer.
+    offered: f64,
+    /// From which rate on it is gone afterwards, and for how many looks.
+    dies_from: f64,
+    gone_for: usize,
+}
+
+impl Service {
+    const fn of(capacity: f64) -> Self {
+        Self {
+            capacity,
+            is_lenient: false,
+            breaks_alone: false,
+            offered: f64::MAX,
+            dies_from: f64::MAX,
+            gone_for: 0,
+        }
+    }
+
+    fn trial(&self, step: &TrialStep, from: Duration) -> Trial {
+        let (rate_per_s, users) = match step.offered {
+            Offered::Rate(rate) => (Some(rate), None),
+            Offered::Users(users) => (None, Some(u64::from(users))),
+        };
+        let asked = rate_per_s.unwrap_or_else(|| users.unwrap_or(1) as f64 / ALONE);
+        let completed_per_s = asked.min(self.capacity);
+        let is_alone = users.is_some();
+        let holds = match is_alone {
+            true => !self.breaks_alone,
+            false => self.is_lenient || asked <= self.capacity,
+        };
+        let result = match (asked > self.offered && !is_alone, holds) {
+            (true, _) => TrialResult::Invalid,
+            (false, true) => TrialResult::Held,
+            (false, false) => TrialResult::Broke,
+        };
+        let took = users.map_or(ALONE, |users| users as f64 / completed_per_s);
+        let response_time_us = Statistics {
+            count: 1_000,
+            p50: Some(took * 1e6),
+            mean: Some(took * 1e6),
+            ..Statistics::default()
+        };
+        Trial {
+            purpose: step.purpose,
+            rate_per_s,
+            users,
+            from_s: from.as_secs_f64(),
+            duration_s: step.duration.as_secs_f64(),
+            certain_after_s: None,
+            result,
+            reason: None,
+            completed_per_s,
+            error_rate: Some(0.0),
+            response_time_us,
+            goals: vec![goal(holds)],
+            cool_down_s: None,
+        }
+    }
+}
+
+fn goal(pass: bool) -> ThresholdResult {
+    serde_json::from_value(serde_json::json!({
+        "expression": GOAL, "observed": 1.0, "unit": "ms", "pass": pass
+    }))
+    .expect("a result")
+}
+
+fn plan() -> CapacityPlan {
+    CapacityPlan {
+        budget: Duration::from_secs(90),
+        ..CapacityPlan::default()
+    }
+}
+
+fn rate(per_second: f64) -> Rate {
+    Rate::new(per_second).expect("a rate")
+}
+
+/// Looks for it, and stops after so many trials.
+fn searched(service: Service, plan: &CapacityPlan, most_trials: usize) -> (Capacity, Vec<f64>) {
+    let mut course = Course::new(plan, 1, 1_000).expect("a course");
+    let mut elapsed = Duration::ZERO;
+    let mut tried = Vec::new();
+    let mut gone = 0;
+    let mut died = false;
+    for _ in 0..10_000 {
+        if course.trials.len() >= most_trials {
+            course.stop();
+        }
+        match course.next(elapsed) {
+            Step::Done => {
+                let goals = [GOAL.parse().expect("a condition")];
+                return (course.found(&goals, elapsed), tried);
+            }
+            Step::Trial(step) => {
+                let trial = service.trial(&step, elapsed);
+                elapsed += step.duration;
+                tried.extend(trial.rate_per_s);
+                if !died && trial.rate_per_s.is_some_and(|it| it >= service.dies_from) {
+                    (gone, died) = (service.gone_for, true);
+                }
+                course.enter(trial, 1.0, None, elapsed);
+            }
+            Step::Rest(lasts) => elapsed += lasts,
+            Step::CoolDown(lasts) => {
+                elapsed += lasts;
+                let is_gone = gone > 0;
+                gone = gone.saturating_sub(1);
+                match is_gone {
+                    true => course.gone(elapsed),
+                    false => course.cooled(Some(ALONE * 1e6), elapsed),
+                }
+            }
+        }
+    }
+    panic!("it never ends");
+}
+
+#[test_case(37.0)]
+#[test_case(940.0; "less than one user gets")]
+#[test_case(5_000.0)]
+#[test_case(80_000.0)]
+fn finds_what_a_service_holds(capacity: f64) {
+    let (found, _) = searched(Service::of(capacity), &plan(), usize::MAX);
+    let (lower, upper) = (found.lower_per_s.unwrap(), found.upper_per_s.unwrap());
+    assert_eq!(found.end, CapacityEnd::Settled, "{}", found.summary);
+    assert!(lower <= capacity && capacity < upper, "{lower} to {upper}");
+    assert!(found.width.unwrap() <= 0.02);
+    assert!(found.confirmed);
+    assert!(found.took_s < 90.0, "{}", found.took_s);
+    assert_eq!(found.at_lower.held, found.at_lower.of);
+    assert_eq!(found.goals[0].holds_at_per_s, Some(lower));
+}
+
+#[test]
+fn users_are_doubled_until_no_more_completes() {
+    let (found, _) = searched(Service::of(5_000.0), &plan(), usize::MAX);
+    let of_users = found.trials.iter().filter_map(|it| it.users);
+    assert_eq!(of_users.collect::<Vec<_>>(), [1, 2, 4, 8, 16]);
+    let law = found.scalability.expect("enough for a law");
+    assert!(law.from_users >= 1.0 && law.to_users <= 16.0);
+}
+
+#[test_case(Service { breaks_alone: true, ..Service::of(5_000.0) } => CapacityEnd::Idle)]
+#[test_case(Service { is_lenient: true, ..Service::of(5_000.0) } => CapacityEnd::Unbounded)]
+#[test_case(Service { offered: 3_000.0, ..Service::of(5_000.0) } => CapacityEnd::Generator)]
+#[test_case(Service { dies_from: 5_100.0, gone_for: usize::MAX, ..Service::of(5_000.0) } => CapacityEnd::Died)]
+#[test_case(Service { dies_from: 5_100.0, gone_for: 3, ..Service::of(5_000.0) } => CapacityEnd::Settled; "gone for a while")]
+fn ends(service: Service) -> CapacityEnd {
+    let (found, _) = searched(service, &plan(), usize::MAX);
+    if service.gone_for > 0 {
+        assert_eq!(found.notes.len(), 1, "{:?}", found.notes);
+    }
+    if found.end == CapacityEnd::Generator {
+        let lower = found.lower_per_s.unwrap();
+        assert!(lower <= 3_000.0 && lower > 2_500.0, "{lower}");
+    }
+    found.end
+}
+
+#[test]
+fn stays_in_its_range() {
+    let within = CapacityPlan {
+        from: Some(rate(1_000.0)),
+        to: Some(rate(4_000.0)),
+        ..plan()
+    };
+    for (capacity, end) in [
+        (5_000.0, CapacityEnd::To),
+        (2_000.0, CapacityEnd::Settled),
+        (500.0, CapacityEnd::From),
+    ] {
+        let (found, tried) = searched(Service::of(capacity), &within, usize::MAX);
+        assert_eq!(found.end, end, "{}", found.summary);
+        assert!(
+            tried.iter().all(|it| (1_000.0..=4_000.0).contains(it)),
+            "{tried:?}"
+        );
+    }
+}
+
+/// Whenever somebody stops it there is what is known by then.
+#[test]
+fn may_be_stopped_at_any_time() {
+    let service = Service::of(5_000.0);
+    let (whole, _) = searched(service, &plan(), usize::MAX);
+    for trials in 1..whole.trials.len() {
+        let (found, _) = searched(service, &plan(), trials);
+        assert_eq!(found.end, CapacityEnd::Stopped);
+        assert!(found.lower_per_s.is_none_or(|it| it <= 5_000.0));
+        assert!(found.upper_per_s.is_none_or(|it| it > 5_000.0));
+    }
+}
+
+#[test]
+fn the_same_service_is_searched_the_same_way() {
+    let (one, tried) = searched(Service::of(5_000.0), &plan(), usize::MAX);
+    let (other, again) = searched(Service::of(5_000.0), &plan(), usize::MAX);
+    assert_eq!((one, tried), (other, again));
+}
+
+/// A slow goal and short trials: what is found is said to be as far off as it may be.
+#[test]
+fn short_trials_of_a_slow_goal_are_told_of() {
+    let course = |longest| {
+        Course::new(&plan(), 1, 1_000)
+            .expect("a course")
+            .allowing(longest)
+    };
+    assert_eq!(course(Duration::from_millis(20)).notes, [""; 0]);
+    let notes = course(Duration::from_millis(600)).notes;
+    assert!(notes[0].contains("up to 20% too high"), "{notes:?}");
+}

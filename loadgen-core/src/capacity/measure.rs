@@ -1,0 +1,493 @@
+//! Carrying a search out: each of its trials is a run like any other.
+
+use std::time::Duration;
+
+use super::breach::breach;
+use super::conclude::put;
+use super::trial::{Offered, kept, trial};
+use super::{Course, SearchError, Step, TrialStep};
+use crate::assemble::{AssembleError, assemble};
+use crate::clock::Clock;
+use crate::condition::{Metric, Series, Threshold, Unit};
+use crate::data::Order;
+use crate::engine::{Event, Options, Run, RunError};
+use crate::judge::{Arrivals, lost};
+use crate::record::RunRecord;
+use crate::report::{self, Capacity, Context, Document, Trial, TrialPurpose, TrialResult};
+use crate::scenario::{CapacityPlan, Plan, ScenarioPlan};
+use crate::schedule::{DEFAULT_MAX_USERS, Load, Spacing, WhenBusy};
+use crate::units::Rate;
+
+/// How much of a trial's length is load before it, within bounds.
+const WARM_UP_PART: u32 = 10;
+const LEAST_WARM_UP: Duration = Duration::from_millis(100);
+const MOST_WARM_UP: Duration = Duration::from_secs(2);
+/// How long what is under way may take after a trial, by how long it may take at all.
+const LEAST_GRACE: Duration = Duration::from_millis(200);
+const MOST_GRACE: Duration = Duration::from_secs(5);
+
+/// What is about to be run in a search.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct Upcoming<'a> {
+    /// What it is for.
+    pub step: Step,
+    /// The plan of its load.
+    pub plan: &'a Plan,
+    /// What would be found were the search stopped now; `took_s` is how long it has gone on.
+    pub so_far: &'a Capacity,
+}
+
+/// How often it is seen whether somebody has ended a search that rests.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// Whoever looks on while a capacity is looked for.
+pub trait Watch {
+    /// A run of it is about to begin: what may be done with it before, such as listening.
+    fn begin(&mut self, next: Upcoming<'_>, run: Run) -> Run;
+
+    /// A trial is over: the last one of what is known by it.
+    fn ended(&mut self, so_far: &Capacity);
+
+    /// Whether the search is to end with what is known.
+    fn is_stopped(&self) -> bool;
+
+    /// What the result document of a trial of this plan says beside what was measured.
+    fn context(&self, plan: &Plan) -> Context {
+        Context::of(plan)
+    }
+}
+
+/// Why nothing was found, and no figure is lost by that.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CapacityError {
+    /// What is to be searched is none, or cannot be searched.
+    #[error("scenario `{scenario}`: {found}; expected {expected}")]
+    Unfit {
+        /// The scenario.
+        scenario: String,
+        /// What it has.
+        found: String,
+        /// What it should have.
+        expected: String,
+    },
+    /// There is not one scenario.
+    #[error("{0} scenarios are chosen; expected one, as `--scenario NAME` chooses it")]
+    NotOne(usize),
+    /// What is no search.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// A goal that nothing was measured for with one user alone.
+    #[error(
+        "the goal `{goal}` is of what nothing measures: {why}; expected a condition that this scenario's steps and servers have figures for"
+    )]
+    Unmeasured {
+        /// The goal.
+        goal: String,
+        /// What is known of that.
+        why: String,
+    },
+    /// The scenario cannot be run.
+    #[error(transparent)]
+    Assemble(#[from] AssembleError),
+    /// It could not be run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The workload broke.
+    #[error("the workload panicked: {0}")]
+    Panicked(String),
+}
+
+/// What has to hold: the search's goals, else the scenario's thresholds, but for those over windows and those on events,
+/// of which there are none in a trial. Where none of them is about failures, that
+/// hardly any are comes with them: a service that refuses all is as fast as can be.
+#[must_use]
+pub fn goals(scenario: &ScenarioPlan, search: &CapacityPlan) -> Vec<Threshold> {
+    let own = scenario
+        .thresholds
+        .iter()
+        .filter(|it| it.window().is_none() && !it.is_about_failover());
+    let mut goals = match search.goals.is_empty() {
+        true => own.cloned().map(Threshold::judged_at_the_end).collect(),
+        false => search.goals.clone(),
+    };
+    if !goals.iter().any(Threshold::is_about_failures) {
+        goals.push(Threshold::default_error_rate());
+    }
+    goals
+}
+
+/// The scenario with an open load, as a search makes it: spaced as its own is and with as many users where that is open,
+/// else evenly and with 1,000 users at the most, or as many as it has.
+///
+/// # Errors
+/// [`CapacityError::Unfit`] where no search can be made of it.
+pub fn openly(
+    scenario: &ScenarioPlan,
+    search: &CapacityPlan,
+) -> Result<ScenarioPlan, CapacityError> {
+    check(scenario, search, &goals(scenario, search))?;
+    let mut openly = scenario.clone();
+    if let Load::Closed(model) = &scenario.load {
+        let rate = search.to.or(search.from);
+        let rate = rate.map_or_else(|| Rate::new(1.0), Ok);
+        let load = Load::open(rate.expect("1/s is a rate")).for_(search.budget);
+        openly.load = load.max_users(model.users.max(DEFAULT_MAX_USERS)).into();
+    }
+    openly.thresholds = goals(scenario, search);
+    Ok(openly)
+}
+
+/// Looks for the highest rate that the plan's one scenario holds. The document is that of the trial that stands for it,
+/// with what was found in it.
+///
+/// # Errors
+/// [`CapacityError`] where nothing could be measured.
+pub fn measure(
+    plan: &Plan,
+    search: &CapacityPlan,
+    options: &Options,
+    watch: &mut impl Watch,
+) -> Result<Document, CapacityError> {
+    let [scenario] = plan.scenarios.as_slice() else {
+        return Err(CapacityError::NotOne(plan.scenarios.len()));
+    };
+    let goals = goals(scenario, search);
+    check(scenario, search, &goals)?;
+    let searched = Searched {
+        plan,
+        scenario,
+        options,
+        goals: &goals,
+        clock: Clock::start(),
+    };
+    let course = Course::new(search, goals.len(), searched.most_users())?;
+    let mut course = course.allowing(searched.longest_allowed().unwrap_or_default());
+    let mut results = Results::default();
+    loop {
+        if watch.is_stopped() {
+            course.stop();
+        }
+        match course.next(searched.elapsed()) {
+            Step::Done => break,
+            Step::Trial(step) => searched.trial(&step, &mut course, &mut results, watch)?,
+            Step::CoolDown(lasts) => searched.cool_down(lasts, &mut course, watch)?,
+            Step::Rest(lasts) => rest(lasts.min(LOOK_EVERY)),
+        }
+    }
+    let took = searched.elapsed();
+    let capacity = course.found(&goals, took);
+    match results.of(capacity.lower_per_s) {
+        Some(document) => Ok(put(document, capacity)),
+        None => Err(RunError::StoppedEarly.into()),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing is under way between two trials, and no load waits for this thread"
+)]
+fn rest(lasts: Duration) {
+    std::thread::sleep(lasts);
+}
+
+/// Whether a search can be made of this scenario.
+///
+/// # Errors
+/// [`CapacityError::Unfit`] for the first thing that is in the way.
+fn check(
+    scenario: &ScenarioPlan,
+    search: &CapacityPlan,
+    goals: &[Threshold],
+) -> Result<(), CapacityError> {
+    let unfit = |found: String, expected: &str| {
+        Err(CapacityError::Unfit {
+            scenario: scenario.name.clone(),
+            found,
+            expected: expected.to_owned(),
+        })
+    };
+    let held = CapacityPlan {
+        goals: goals.to_vec(),
+        ..search.clone()
+    };
+    if let Err(error) = held.check() {
+        return unfit(
+            format!("{} is {}", error.field, error.found),
+            &error.expected,
+        );
+    }
+    if scenario.protocol.may_last_as_load() {
+        let expected = "steps that end by themselves: how many begin in a second says nothing of streams that last";
+        return unfit(
+            "its streams last for as long as the load".to_owned(),
+            expected,
+        );
+    }
+    if let Some(source) = scenario.data.iter().find(|it| it.order == Order::Once) {
+        let found = format!("the rows of `{}` are given out once", source.name);
+        return unfit(
+            found,
+            "another `order`: each of some twenty trials takes them from the first on",
+        );
+    }
+    Ok(())
+}
+
+/// A search under way.
+struct Searched<'a> {
+    plan: &'a Plan,
+    scenario: &'a ScenarioPlan,
+    options: &'a Options,
+    goals: &'a [Threshold],
+    clock: Clock,
+}
+
+impl Searched<'_> {
+    fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.clock.now())
+    }
+
+    fn most_users(&self) -> u32 {
+        match &self.scenario.load {
+            Load::Open(model) => model.max_users,
+            Load::Closed(model) => model.users.max(DEFAULT_MAX_USERS),
+        }
+    }
+
+    /// The plan of a load for so long, after some that is not measured.
+    fn plan(&self, offered: Offered, lasts: Duration, warm_up: Duration) -> Plan {
+        let mut scenario = self.scenario.clone();
+        scenario.load = match offered {
+            Offered::Users(users) => Load::closed(users).for_(lasts).into(),
+            Offered::Rate(per_second) => {
+                let spacing = match &self.scenario.load {
+                    Load::Open(model) => model.spacing,
+                    Load::Closed(_) => Spacing::default(),
+                };
+                let rate = Rate::new(per_second).expect("the search's rates are rates");
+                let load = Load::open(rate).for_(lasts).max_users(self.most_users());
+                load.spacing(spacing).when_busy(WhenBusy::Queue).into()
+            }
+        };
+        scenario.start_after = Duration::ZERO;
+        scenario.warm_up = warm_up;
+        scenario.graceful_stop = self.grace();
+        scenario.thresholds = self.goals.to_vec();
+        scenario.events = Vec::new();
+        let mut plan = self.plan.clone();
+        plan.scenarios = vec![scenario];
+        plan
+    }
+
+    /// The longest time that a goal allows a response, where one is about that.
+    fn longest_allowed(&self) -> Option<Duration> {
+        let limits = self
+            .goals
+            .iter()
+            .filter_map(|it| match (it.metric(), it.value_unit()) {
+                (Metric::Series(Series::ResponseTime, _), Unit::Time { nanos, .. }) => {
+                    Duration::try_from_secs_f64(it.value() * nanos / 1e9).ok()
+                }
+                _ => None,
+            });
+        limits.max()
+    }
+
+    /// How long what is under way may take after a trial: twice what a goal allows, so that it is known which side of
+    /// that it was on.
+    fn grace(&self) -> Duration {
+        let longest = self.longest_allowed().map_or(MOST_GRACE, |it| it * 2);
+        longest.max(LEAST_GRACE).min(self.scenario.graceful_stop)
+    }
+
+    /// Makes a trial and tells the course of it.
+    fn trial(
+        &self,
+        step: &TrialStep,
+        course: &mut Course,
+        results: &mut Results,
+        watch: &mut impl Watch,
+    ) -> Result<(), CapacityError> {
+        let TrialStep {
+            purpose,
+            offered,
+            duration,
+        } = *step;
+        let warm_up = (duration / WARM_UP_PART).clamp(LEAST_WARM_UP, MOST_WARM_UP);
+        let plan = self.plan(offered, duration, warm_up);
+        let from = self.elapsed();
+        let is_first = course.trials.is_empty();
+        let run = assemble(&plan, self.seeded(course.trials.len()));
+        let run = run.map(|run| self.ending_early(run, offered, duration));
+        let so_far = course.found(self.goals, from);
+        let next = Upcoming {
+            step: Step::Trial(*step),
+            plan: &plan,
+            so_far: &so_far,
+        };
+        let run = run.map(|run| watch.begin(next, run));
+        let record = match executed(run, is_first) {
+            Ok(Some(record)) => record,
+            Ok(None) if watch.is_stopped() => return Ok(()),
+            Ok(None) => {
+                course.gone(self.elapsed());
+                return Ok(());
+            }
+            Err(CapacityError::Run(RunError::StoppedEarly)) if watch.is_stopped() && !is_first => {
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        if let Some(panic) = record.panic {
+            return Err(CapacityError::Panicked(panic));
+        }
+        if record.stopped && record.early_end.is_none() {
+            // Of a trial that somebody ended only what has gone before counts.
+            course.stop();
+            return Ok(());
+        }
+        let certain = record.early_end.as_ref().map(|it| it.at);
+        let document = report::build(&record, watch.context(&plan));
+        let made = trial(
+            &record,
+            &document,
+            purpose,
+            offered,
+            (from, duration),
+            certain,
+        );
+        if purpose == TrialPurpose::Idle {
+            measured(&made)?;
+        }
+        let at = made.rate_per_s.unwrap_or(made.completed_per_s);
+        let broken = made.goals.iter().find(|it| !it.pass);
+        let broken = broken.filter(|_| made.result == TrialResult::Broke);
+        let breach = broken.and_then(|goal| breach(&document, goal, at));
+        let kept = kept(&document);
+        results.add(&made, document);
+        course.enter(made, kept, breach, self.elapsed());
+        watch.ended(&course.found(self.goals, self.elapsed()));
+        Ok(())
+    }
+
+    /// Each trial has chances of its own.
+    fn seeded(&self, nth: usize) -> Options {
+        let seed = self.options.seed.wrapping_add(nth as u64);
+        self.options.clone().seed(seed)
+    }
+
+    /// The run, which ends when a goal cannot hold any more.
+    fn ending_early(&self, run: Run, offered: Offered, duration: Duration) -> Run {
+        let Offered::Rate(per_second) = offered else {
+            return run;
+        };
+        let arrivals = Arrivals {
+            planned: per_second * duration.as_secs_f64(),
+            per_second,
+        };
+        let (goals, stopper) = (self.goals.to_vec(), run.stopper());
+        run.listen(move |event: &Event<'_>| {
+            let Event::Snapshot(snapshot) = event else {
+                return;
+            };
+            let Some(scenario) = snapshot.scenarios.first() else {
+                return;
+            };
+            let mut lost = goals
+                .iter()
+                .filter_map(|it| lost(it, scenario.total, arrivals));
+            if let Some(end) = lost.next() {
+                stopper.end_early(end);
+            }
+        })
+    }
+
+    /// Looks whether one user alone is answered as before.
+    fn cool_down(
+        &self,
+        lasts: Duration,
+        course: &mut Course,
+        watch: &mut impl Watch,
+    ) -> Result<(), CapacityError> {
+        let plan = self.plan(Offered::Users(1), lasts, Duration::ZERO);
+        let run = assemble(&plan, self.seeded(course.trials.len()));
+        let so_far = course.found(self.goals, self.elapsed());
+        let next = Upcoming {
+            step: Step::CoolDown(lasts),
+            plan: &plan,
+            so_far: &so_far,
+        };
+        let run = run.map(|run| watch.begin(next, run));
+        let record = match executed(run, false) {
+            Err(CapacityError::Run(RunError::StoppedEarly)) if watch.is_stopped() => return Ok(()),
+            other => other?,
+        };
+        let p50_us = record.as_ref().and_then(|record| {
+            let scenario = record.scenarios.first()?;
+            let is_answering = scenario.ledger.completed > scenario.ledger.failed;
+            is_answering.then(|| scenario.response_time.value_at_quantile(0.5) as f64 / 1e3)
+        });
+        course.cooled(p50_us, self.elapsed());
+        Ok(())
+    }
+}
+
+/// What was recorded; nothing where nobody was there, which of the first trial is an error.
+fn executed(
+    run: Result<Run, AssembleError>,
+    is_first: bool,
+) -> Result<Option<RunRecord>, CapacityError> {
+    let run = match run {
+        Ok(run) => run,
+        Err(error) if error.is_unreachable() && !is_first => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    match run.execute() {
+        Ok(record) => Ok(Some(record)),
+        Err(RunError::Unreachable { .. } | RunError::Setup { .. }) if !is_first => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether each goal is of something that was measured.
+fn measured(idle: &Trial) -> Result<(), CapacityError> {
+    let unmeasured = idle.goals.iter().find(|it| it.observed.is_none());
+    unmeasured.map_or(Ok(()), |goal| {
+        let why = goal.unjudged.clone();
+        Err(CapacityError::Unmeasured {
+            goal: goal.expression.clone(),
+            why: why.unwrap_or_else(|| "one user alone gave it no value".to_owned()),
+        })
+    })
+}
+
+/// The results of trials, until it is known which one stands for the search.
+#[derive(Default)]
+struct Results(Vec<(Option<f64>, TrialResult, Duration, Document)>);
+
+impl Results {
+    fn add(&mut self, trial: &Trial, document: Document) {
+        let lasted = Duration::from_secs_f64(trial.duration_s);
+        self.0
+            .push((trial.rate_per_s, trial.result, lasted, document));
+    }
+
+    /// The longest that held at this rate; else the lowest rate that did not hold, and else the last of all.
+    fn of(mut self, rate: Option<f64>) -> Option<Document> {
+        let all = || self.0.iter().enumerate();
+        let held = all().filter(|(_, it)| it.0 == rate && it.1 == TrialResult::Held);
+        let held = held.filter(|_| rate.is_some()).max_by_key(|(_, it)| it.2);
+        let broke = all().filter(|(_, it)| it.1 == TrialResult::Broke);
+        let broke = broke.min_by(|(_, a), (_, b)| {
+            let rate = |it: Option<f64>| it.unwrap_or_default();
+            rate(a.0).total_cmp(&rate(b.0))
+        });
+        let place = held
+            .or(broke)
+            .or_else(|| all().next_back())
+            .map(|(place, _)| place)?;
+        Some(self.0.swap_remove(place).3)
+    }
+}

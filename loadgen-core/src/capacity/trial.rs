@@ -1,0 +1,98 @@
+//! What a trial came to, read off its result.
+
+use std::time::Duration;
+
+use super::conclude::round;
+use crate::record::RunRecord;
+use crate::report::{Document, Scenario, Trial, TrialPurpose, TrialResult, hindrance};
+
+/// The load of a trial.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Offered {
+    /// So many users that come again as soon as they are done.
+    Users(u32),
+    /// So many arrivals per second.
+    Rate(f64),
+}
+
+/// What the record of a trial and its result document say of it. `from` and `duration` are when it began and how long it was to be.
+pub(super) fn trial(
+    record: &RunRecord,
+    document: &Document,
+    purpose: TrialPurpose,
+    offered: Offered,
+    (from, duration): (Duration, Duration),
+    certain_after: Option<Duration>,
+) -> Trial {
+    let (rate_per_s, users) = match offered {
+        Offered::Rate(rate) => (Some(rate), None),
+        Offered::Users(users) => (None, Some(u64::from(users))),
+    };
+    let scenario = document.scenarios.first();
+    let goals = scenario.map(|it| it.thresholds.clone()).unwrap_or_default();
+    let broken = goals.iter().find(|it| !it.pass);
+    let (result, reason) = match (hindrance(record, &goals), broken) {
+        (Some(reason), _) => (TrialResult::Invalid, Some(reason)),
+        (None, Some(goal)) => {
+            let observed = goal.observed.map_or_else(
+                || {
+                    goal.unjudged
+                        .clone()
+                        .unwrap_or_else(|| "nothing was measured".to_owned())
+                },
+                |it| {
+                    let unit = goal.unit.as_deref().unwrap_or_default();
+                    let blank = match unit.starts_with(char::is_alphabetic) {
+                        true => " ",
+                        false => "",
+                    };
+                    format!("{}{blank}{unit}", crate::units::human::significant(it))
+                },
+            );
+            let reason = format!("`{}`: {observed}", goal.expression);
+            (TrialResult::Broke, Some(reason))
+        }
+        (None, None) => (TrialResult::Held, None),
+    };
+    Trial {
+        purpose,
+        rate_per_s,
+        users,
+        from_s: round(from.as_secs_f64()),
+        duration_s: duration.as_secs_f64(),
+        certain_after_s: certain_after.map(|it| round(it.as_secs_f64())),
+        result,
+        reason,
+        completed_per_s: round(scenario.map_or(0.0, completed_per_s)),
+        error_rate: scenario.and_then(|it| it.ledger.error_rate(it.unanswered)),
+        response_time_us: scenario.map_or_else(Default::default, |it| {
+            let mut times = it.response_time_us.clone();
+            times.histogram = None;
+            times
+        }),
+        goals,
+        cool_down_s: None,
+    }
+}
+
+/// How fast iterations completed: from when the first could have, so that the last has as much time as it takes and no
+/// more. What is worked off after the load counts, and so does the time for that.
+pub(super) fn completed_per_s(scenario: &Scenario) -> f64 {
+    let first = scenario.response_time_us.min.unwrap_or_default() / 1e6;
+    let time = scenario.duration_s - first;
+    match time > 0.0 {
+        true => scenario.ledger.completed as f64 / time,
+        false => 0.0,
+    }
+}
+
+/// The part of what was offered that completed, 0 to 1.
+pub(super) fn kept(document: &Document) -> f64 {
+    document.scenarios.first().map_or(0.0, |it| {
+        let (completed, wanted) = (it.ledger.completed, it.ledger.wanted());
+        match wanted {
+            0 => 0.0,
+            wanted => completed as f64 / wanted as f64,
+        }
+    })
+}

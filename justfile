@@ -99,6 +99,10 @@ bench-witness *parts:
     cargo build --release -p loadgen-cli
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" cargo run --release -p loadgen-benches --bin witness -- {{ parts }}
 
+# How often the interval of `loadgen capacity` has the capacity, by a thousand simulated searches of each kind of service
+capacity-figures:
+    cargo test -p loadgen-core --lib -- --ignored --nocapture a_thousand_searches
+
 # What it takes until a run can begin: CSV and JSON lines of up to a million rows, trees of .proto files
 bench-load:
     cargo run --release -p loadgen-benches --bin load
@@ -132,6 +136,11 @@ bench-memory: (bench-compare "memory")
 bench-balance *parts:
     cargo build --release -p loadgen-cli
     LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" cargo run --release -p loadgen-benches --bin balance -- {{ parts }}
+
+# `loadgen capacity` on a queue of known capacity, beside halving by hand and a ramp; parts: `search`, `bisection`, `ramp`, a number of rounds (20; an hour and a half), `goal=MS`
+bench-capacity *parts:
+    cargo build --release -p loadgen-cli
+    LOADGEN="${CARGO_TARGET_DIR:-target}/release/loadgen" cargo run --release -p loadgen-benches --bin capacity -- {{ parts }}
 
 # The founding figures, what users cost, and both protocols in one run; parts: `grpc`, `websocket`, `together`
 bench-seeds *parts:

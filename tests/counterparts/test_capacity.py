@@ -7,6 +7,7 @@ that one-sided by chance.
 """
 
 import json
+import os
 import pathlib
 import random
 import subprocess
@@ -23,8 +24,9 @@ from MLRsearch.target_spec import TargetSpec
 from MLRsearch.trial_measurement.measurement_result import MeasurementResult
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-# Built by the tests of all of the workspace: the same features.
-EXAMPLE = ["cargo", "run", "--quiet", "--workspace", "--example", "capacity", "--"]
+# The tests of all of the workspace have built it, with the same features.
+BUILD = ["cargo", "build", "--quiet", "--workspace", "--example", "capacity"]
+EXAMPLE = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "debug/examples/capacity"
 
 # In seconds, where nothing is built yet.
 BUILDING = 900
@@ -118,8 +120,9 @@ class Classification(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "scripts.json"
             path.write_text(json.dumps(given))
+            subprocess.run(BUILD, cwd=ROOT, check=True, timeout=BUILDING)
             ended = subprocess.run(
-                [*EXAMPLE, path], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=BUILDING
+                [EXAMPLE, path], cwd=ROOT, capture_output=True, encoding="utf-8", timeout=BUILDING
             )
         self.assertEqual(ended.returncode, 0, ended.stderr)
         found = json.loads(ended.stdout)

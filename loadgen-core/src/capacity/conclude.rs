@@ -45,7 +45,7 @@ impl Course {
             summary: String::new(),
             notes: Vec::new(),
             at_lower: at(&self.trials, lower),
-            confirmed: answer.as_ref().is_some_and(|it| it.is_confirmed),
+            confirmed: is_confirmed(&self.trials, lower),
             breaks_first,
             goals: known_of(goals, answer.as_ref()),
             scalability: scalability(&self.trials),
@@ -77,6 +77,13 @@ impl Course {
 /// To three decimals, as figures in documents are.
 pub(super) fn round(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
+}
+
+/// Whether the trial that is longer than any other held at this rate.
+fn is_confirmed(trials: &[Trial], rate: Option<f64>) -> bool {
+    let confirms = |it: &Trial| it.purpose == TrialPurpose::Confirm && it.rate_per_s == rate;
+    let is_held = |it: &Trial| it.result == TrialResult::Held;
+    trials.iter().any(|it| confirms(it) && is_held(it))
 }
 
 /// The trials at a rate that count.

@@ -18,7 +18,7 @@ use super::lane::{Lane, Pass};
 use crate::clock::{Nanos, nanos};
 use crate::pacer::{Pacer, TOGETHER, grid};
 use crate::record::{LONG_SILENCE, Started, Unanswered, Waited};
-use crate::schedule::{Arrivals, OpenModel, RateStage, Share, WhenBusy};
+use crate::schedule::{Arrivals, OpenModel, RateStage, Share, Spacing, WhenBusy, arrivals_of};
 use crate::workload::{UserId, Workload};
 use turns::Turns;
 
@@ -30,6 +30,31 @@ const MOST_TURNED_AWAY: usize = 1 << 20;
 /// Which of all arrivals the nth of a worker's is, those left out that were dropped.
 fn number(share: Share, nth: u64) -> u64 {
     nth.saturating_mul(share.of).saturating_add(share.index)
+}
+
+/// Numbers a worker's arrivals as they leave the line.
+#[derive(Debug)]
+struct Numbers {
+    share: Share,
+    /// How many arrivals the warm-up has on all workers together, where each can know: what is measured is numbered
+    /// from there on, so that an iteration has the same number however many workers there are. Of Poisson arrivals
+    /// nobody knows how many the others draw, and each worker's go on where its own warm-up ended.
+    warm_up: Option<u64>,
+    /// How many have left the line that are numbered from 0 on.
+    taken: Cell<u64>,
+    /// How many that are numbered from the warm-up's end on.
+    taken_since: Cell<u64>,
+}
+
+impl Numbers {
+    fn next(&self, measured: bool) -> u64 {
+        let (before, taken) = match self.warm_up {
+            Some(count) if measured => (count, &self.taken_since),
+            _ => (0, &self.taken),
+        };
+        let nth = taken.replace(taken.get() + 1);
+        number(self.share, nth).saturating_add(before)
+    }
 }
 
 /// An arrival in line.
@@ -51,10 +76,8 @@ struct Parked {
 /// One worker's part of an open model.
 struct Part<W: Workload> {
     lane: Lane<W>,
-    share: Share,
     line: RefCell<VecDeque<Arrival>>,
-    /// How many have left the line.
-    taken: Cell<u64>,
+    numbers: Numbers,
     /// Users waiting for an arrival, the one that was busy last on top: its memory is warm.
     idle: RefCell<Vec<Rc<Parked>>>,
     /// When those were due that were dropped because no user was free, and none has come free since.
@@ -74,16 +97,31 @@ pub(super) async fn run<W: Workload>(
     mut pacer: Pacer,
     seed: u64,
 ) -> io::Result<()> {
+    let core = &*lane.core;
+    let warm_up = (!core.spec.warm_up.is_zero()).then(|| {
+        let rate = model.stages.first().map_or(0.0, |stage| stage.to);
+        [RateStage {
+            duration: core.spec.warm_up,
+            from: rate,
+            to: rate,
+        }]
+    });
     let part = Rc::new(Part {
         lane: lane.clone(),
-        share,
         line: RefCell::new(VecDeque::new()),
-        taken: Cell::new(0),
+        numbers: Numbers {
+            share,
+            warm_up: match model.spacing {
+                Spacing::Uniform => warm_up.as_ref().map(|it| arrivals_of(it)),
+                Spacing::Poisson => None,
+            },
+            taken: Cell::new(0),
+            taken_since: Cell::new(0),
+        },
         idle: RefCell::new(Vec::new()),
         turned_away: RefCell::new(Vec::new()),
         no_more: Cell::new(false),
     });
-    let core = &*lane.core;
     let mut crew = Crew {
         part: Rc::clone(&part),
         tasks: JoinSet::new(),
@@ -94,14 +132,8 @@ pub(super) async fn run<W: Workload>(
         turns: Turns::default(),
     };
     let timeline = core.timeline;
-    if !core.spec.warm_up.is_zero() {
-        let rate = model.stages.first().map_or(0.0, |stage| stage.to);
-        let stage = RateStage {
-            duration: core.spec.warm_up,
-            from: rate,
-            to: rate,
-        };
-        let arrivals = Arrivals::new(&[stage], model.spacing, share, seed ^ 1);
+    if let Some(stages) = warm_up {
+        let arrivals = Arrivals::new(&stages, model.spacing, share, seed ^ 1);
         crew.dispatch(&mut pacer, timeline.begin, timeline.measure_from, arrivals)
             .await?;
     }
@@ -126,7 +158,7 @@ struct Crew<W: Workload> {
     when_busy: WhenBusy,
     /// This worker's part of the arrivals.
     share: Share,
-    /// How many have been put in line here.
+    /// How many of what is measured have been put in line here.
     in_line: u64,
     turns: Turns,
 }
@@ -260,7 +292,7 @@ impl<W: Workload> Crew<W> {
         }
         let in_line_since = NonZero::new(now).filter(|_| !had_user);
         let arrival = Arrival { due, in_line_since };
-        self.in_line += 1;
+        self.in_line += u64::from(measured);
         let mut line = part.line.borrow_mut();
         line.push_back(arrival);
         if line.len() > core.most_in_line {
@@ -292,7 +324,7 @@ impl<W: Workload> Part<W> {
             idle: Cell::new(false),
         });
         let (mut session, mut passes, mut free_since, mut burst) = (None, 0, 0_u64, 0);
-        while let Some((nth, arrival)) = self.next_arrival(&parked).await {
+        while let Some(arrival) = self.next_arrival(&parked).await {
             let start = core.clock.now();
             let measured = arrival.due >= core.timeline.measure_from;
             // While it stood in line and no user was free it waited for the service; before that, and
@@ -317,7 +349,7 @@ impl<W: Workload> Part<W> {
             }
             let pass = Pass {
                 number: passes,
-                arrival: Some(number(self.share, nth)),
+                arrival: Some(self.numbers.next(measured)),
                 due: arrival.due,
                 start,
                 queue_wait,
@@ -339,9 +371,8 @@ impl<W: Workload> Part<W> {
         Box::pin(self.lane.close(session)).await;
     }
 
-    /// The next arrival in line, with how many there were before it; waits for one. `None` when there will
-    /// be no more.
-    async fn next_arrival(&self, me: &Rc<Parked>) -> Option<(u64, Arrival)> {
+    /// The next arrival in line; waits for one. `None` when there will be no more.
+    async fn next_arrival(&self, me: &Rc<Parked>) -> Option<Arrival> {
         poll_fn(|cx| {
             if self.lane.core.halted() || self.comes_too_late() {
                 return Poll::Ready(None);
@@ -352,8 +383,7 @@ impl<W: Workload> Part<W> {
                         .borrow_mut()
                         .retain(|other| !Rc::ptr_eq(other, me));
                 }
-                let nth = self.taken.replace(self.taken.get() + 1);
-                return Poll::Ready(Some((nth, arrival)));
+                return Poll::Ready(Some(arrival));
             }
             if self.no_more.get() {
                 return Poll::Ready(None);
@@ -422,16 +452,16 @@ impl<W: Workload> Part<W> {
 
     /// What stands in line when a scenario is paused does not start any more, or it would wait for as long as that is
     /// and come at once after it. What the service has kept waiting for long already is owed by it all the same, as
-    /// at a stop. How many there were.
+    /// at a stop. How many there were of what is measured.
     fn withhold_line(&self) -> u64 {
         let core = &*self.lane.core;
         let now = core.clock.now();
-        let mut line = self.line.borrow_mut();
-        let count = line.len() as u64;
-        for arrival in line.drain(..) {
+        let mut count = 0;
+        for arrival in self.line.borrow_mut().drain(..) {
             if arrival.due < core.timeline.measure_from {
                 continue;
             }
+            count += 1;
             let is_owed = now.saturating_sub(arrival.due) >= LONG_SILENCE;
             match (arrival.in_line_since, core.spec.lasting) {
                 (Some(_), true) => {

@@ -220,7 +220,7 @@ impl Arrivals {
 }
 
 /// How many arrivals there are under these stages: exact for uniform spacing, the mean of a Poisson process.
-pub(super) fn arrivals_of(stages: &[RateStage]) -> u64 {
+pub(crate) fn arrivals_of(stages: &[RateStage]) -> u64 {
     Arrivals::new(stages, Spacing::Uniform, Share::ALL, 0).expected_total()
 }
 

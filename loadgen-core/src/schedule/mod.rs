@@ -8,6 +8,7 @@ mod shard;
 mod slice;
 mod users;
 
+pub(crate) use arrivals::arrivals_of;
 pub use arrivals::{Arrivals, Share, rate_at};
 pub use load::{
     ClosedModel, DEFAULT_MAX_USERS, Limit, Load, OpenModel, RateStage, Spacing, ThinkTime,

@@ -87,7 +87,7 @@ fn classified(script: &Value) -> Result<Value, Box<dyn Error>> {
 
 fn measured(held: bool, kept: f64) -> Measured {
     Measured::Valid {
-        held: vec![held],
+        held: vec![Some(held)],
         kept,
     }
 }

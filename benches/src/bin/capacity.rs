@@ -213,15 +213,13 @@ fn search(server: &Server, goal_ms: u64) -> Result<(f64, String), Box<dyn std::e
         &["--goal", &goal, "--budget", BUDGET],
     )?;
     let capacity = &document["capacity"];
-    let bound = |which: &str| capacity[which].as_f64();
-    let (lower, upper) = (bound("lower_per_s"), bound("upper_per_s"));
-    let middle = match (lower, upper) {
-        (Some(lower), Some(upper)) => f64::midpoint(lower, upper),
-        (one, other) => one.or(other).unwrap_or_default(),
-    };
+    let rate = |which: &str| capacity[which].as_f64();
+    // MLRsearch's result is the conditional rate; there is none where no full-length trial was made at the lower bound.
+    let answer = rate("conditional_per_s").or(rate("lower_per_s"));
     let trials = capacity["trials"].as_array().map_or(0, Vec::len);
     let summary = capacity["summary"].as_str().unwrap_or_default();
-    Ok((middle, format!("{summary} ({trials} trials)")))
+    let answer = answer.unwrap_or_default();
+    Ok((answer, format!("{summary} ({trials} trials)")))
 }
 
 /// Halves the interval by one run each until it is as narrow as a search's.

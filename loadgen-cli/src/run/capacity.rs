@@ -166,6 +166,13 @@ impl Watch for Watching<'_> {
         }
     }
 
+    fn rests(&mut self, step: Step, so_far: &Capacity) {
+        self.view.rests(step, so_far);
+        if let Some(ui) = self.ui {
+            ui.knows(Search::new(so_far, Some(step)));
+        }
+    }
+
     fn ended(&mut self, so_far: &Capacity) {
         self.view.ended(so_far);
         if let Some(ui) = self.ui {

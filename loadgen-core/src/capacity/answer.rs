@@ -10,8 +10,8 @@ pub enum End {
     /// Both bounds are settled, no further apart than the method asks for, and the lower one is confirmed.
     Width,
     /// As [`End::Width`], but the loads between the bounds, which are further apart than asked for, were
-    /// held in some trials and not in others: the capacity is not known more closely with trials of this
-    /// duration.
+    /// held in some trials and not in others, or could not be offered: the capacity is not known more closely
+    /// with trials of this duration.
     Undecided,
     /// The lowest load of the range is an upper bound: there is no lower one.
     LowestBroke,
@@ -52,26 +52,13 @@ pub struct LoadKnowledge {
     pub trials: u32,
 }
 
-/// What the trials say of one goal.
+/// What the trials say of one goal, as far as it goes with what they say of all.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct GoalKnowledge {
     /// The highest load below `upper` at which the goal was held; none if it never was.
     pub lower: Option<Bound>,
     /// The lowest load at which it broke; none if it never did.
     pub upper: Option<Bound>,
-}
-
-/// Where a search stands.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Standing {
-    /// The relevant lower bound so far.
-    pub lower: Option<Bound>,
-    /// The relevant upper bound so far.
-    pub upper: Option<Bound>,
-    /// The lowest load that the generator could not offer, twice.
-    pub generator_limit: Option<Rate>,
-    /// Trials made, invalid ones included.
-    pub trials: u32,
 }
 
 /// What a search has found.
@@ -90,8 +77,7 @@ pub struct Answer {
     pub conditional: Option<f64>,
     /// How far the bounds are apart, as a share of the upper one.
     pub width: Option<f64>,
-    /// Whether a trial longer than any before was held at `lower`, or those made after it decided that
-    /// it is a lower bound all the same.
+    /// Whether a trial longer than any other was held at `lower`, which is a settled bound.
     pub is_confirmed: bool,
     /// The goal that breaks first: the index of the one that makes `upper` an upper bound.
     pub decided_by: Option<usize>,
@@ -101,7 +87,8 @@ pub struct Answer {
     /// Whether a load was a lower bound in the end that lies above an upper bound: the service does not
     /// behave the same over time, or not worse with more load.
     pub is_contradicted: bool,
-    /// What is known of each goal, by its index.
+    /// What is known of each goal, by its index: no bound of one lies below the one of all together, and the goal
+    /// that decides has its upper one.
     pub goals: Vec<GoalKnowledge>,
     /// Trials made, invalid ones included.
     pub trials: u32,

@@ -59,10 +59,10 @@ pub(super) fn breach(document: &Document, goal: &ThresholdResult, at_per_s: f64)
         }
         _ => {
             let explanation = format!(
-                "the service completed {} of {}, none of the rest waited for a connection, a \
-                 stream or a user",
+                "the service completed {} of {}, {} of the response time was waiting for a free user or stream",
                 human::rate(completed_per_s(scenario)),
                 human::rate(at_per_s),
+                waited(scenario),
             );
             (BreachCause::Slow, explanation)
         }
@@ -73,7 +73,8 @@ pub(super) fn breach(document: &Document, goal: &ThresholdResult, at_per_s: f64)
         cause,
         step: step(scenario, &condition, is_of_time),
         backend: backend(scenario, &condition, is_of_time),
-        outcome: outcome.map(|(key, _)| key),
+        // What failed is beside the point where times are.
+        outcome: outcome.filter(|_| !is_of_time).map(|(key, _)| key),
         explanation,
     })
 }
@@ -116,23 +117,37 @@ fn worst_outcome(scenario: &Scenario) -> Option<(String, u64)> {
 
 /// What the response time was mostly waiting for, where it was: a user, or a stream.
 fn waits(scenario: &Scenario) -> Option<(BreachCause, f64)> {
+    let all = shares_waited(scenario).into_iter();
+    all.filter(|(_, share)| *share > MOSTLY)
+        .max_by(|(_, a), (_, b)| a.total_cmp(b))
+}
+
+/// Which part of the response time was waiting for a free user, and for a free stream.
+fn shares_waited(scenario: &Scenario) -> [(BreachCause, f64); 2] {
     let whole = sum(&scenario.response_time_us);
-    let share = |waited: f64| (whole > 0.0).then(|| (waited / whole).min(1.0));
+    let share = |waited: f64| match whole > 0.0 {
+        true => (waited / whole).min(1.0),
+        false => 0.0,
+    };
     let for_users = scenario.queue_wait_us.as_ref().map_or(0.0, sum);
     let steps = scenario.steps.iter();
     let for_streams: f64 = steps
         .filter_map(|it| it.stream_wait_us.as_ref())
         .map(sum)
         .sum();
-    let all = [
-        (BreachCause::Users, for_users),
-        (BreachCause::Streams, for_streams),
-    ];
-    let all = all
-        .into_iter()
-        .filter_map(|(cause, waited)| Some((cause, share(waited)?)));
-    all.filter(|(_, share)| *share > MOSTLY)
-        .max_by(|(_, a), (_, b)| a.total_cmp(b))
+    [
+        (BreachCause::Users, share(for_users)),
+        (BreachCause::Streams, share(for_streams)),
+    ]
+}
+
+/// `none`, `12%`.
+fn waited(scenario: &Scenario) -> String {
+    let share: f64 = shares_waited(scenario).iter().map(|(_, share)| share).sum();
+    match share < 0.001 {
+        true => "none".to_owned(),
+        false => percent(share),
+    }
 }
 
 fn sum(times: &Statistics) -> f64 {

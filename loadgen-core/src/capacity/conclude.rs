@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use super::scalability::{Point, Scalability as Law};
-use super::{Answer, Course};
+use super::{Answer, Bound, Course};
 use crate::condition::Threshold;
 use crate::report::{
-    Breach, Capacity, CapacityEnd, CapacityGoal, Document, Scalability, Status, Trial, TrialCount,
-    TrialPurpose, TrialResult, Verdict,
+    Breach, BreachCause, Capacity, CapacityEnd, CapacityGoal, Document, Scalability, Status, Trial,
+    TrialCount, TrialPurpose, TrialResult, Verdict,
 };
+use crate::units::Rate;
 use crate::units::human::{self, counted, percent};
 
 impl Course {
@@ -24,7 +25,8 @@ impl Course {
         let broke_at = answer.as_ref().and_then(|it| it.upper);
         let broke_at = broke_at.map(|it| it.rate.per_second());
         let limit = answer.as_ref().and_then(|it| it.generator_limit);
-        let upper = broke_at.or_else(|| limit.map(|it| it.per_second()));
+        let limit = limit.map(Rate::per_second);
+        let upper = broke_at.or(limit.filter(|_| end == CapacityEnd::Generator));
         let upper = upper.filter(|it| lower.is_none_or(|lower| lower < *it));
         let budget_s = self.plan().budget.as_secs_f64();
         let wanted_width = self.plan().width;
@@ -44,16 +46,17 @@ impl Course {
             end,
             summary: String::new(),
             notes: Vec::new(),
-            at_lower: at(&self.trials, lower),
-            confirmed: is_confirmed(&self.trials, lower),
+            at_lower: at(&self.trials, answer.as_ref().and_then(|it| it.lower)),
+            at_upper: at(&self.trials, answer.as_ref().and_then(|it| it.upper)),
+            confirmed: answer.as_ref().is_some_and(|it| it.is_confirmed),
             breaks_first,
-            goals: known_of(goals, answer.as_ref()),
+            goals: known_of(goals, answer.as_ref(), &self.trials),
             scalability: scalability(&self.trials),
+            shown_trial: None,
             budget_s,
             took_s: round(took.as_secs_f64()),
             trials: self.trials.clone(),
         };
-        capacity.summary = summary(&capacity);
         let mut notes = self.notes.clone();
         if answer.is_some_and(|it| it.is_contradicted) {
             notes.push(
@@ -69,7 +72,14 @@ impl Course {
                     .to_owned(),
             );
         }
+        if let Some(limit) = limit.filter(|_| end != CapacityEnd::Generator) {
+            notes.push(format!(
+                "the generator could not offer {}, twice",
+                human::rate(limit)
+            ));
+        }
         capacity.notes = notes;
+        capacity.summary = summary(&capacity, limit);
         capacity
     }
 }
@@ -79,33 +89,40 @@ pub(super) fn round(value: f64) -> f64 {
     (value * 1e3).round() / 1e3
 }
 
-/// Whether the trial that is longer than any other held at this rate.
-fn is_confirmed(trials: &[Trial], rate: Option<f64>) -> bool {
-    let confirms = |it: &Trial| it.purpose == TrialPurpose::Confirm && it.rate_per_s == rate;
-    let is_held = |it: &Trial| it.result == TrialResult::Held;
-    trials.iter().any(|it| confirms(it) && is_held(it))
-}
-
-/// The trials at a rate that count.
-fn at(trials: &[Trial], rate: Option<f64>) -> TrialCount {
+/// The trials at a bound that count.
+fn at(trials: &[Trial], bound: Option<Bound>) -> TrialCount {
+    let Some(bound) = bound else {
+        return TrialCount::default();
+    };
+    let rate = Some(bound.rate.per_second());
     let counts = |it: &&Trial| it.rate_per_s == rate && it.result != TrialResult::Invalid;
-    let there = trials.iter().filter(counts).filter(|_| rate.is_some());
+    let there = trials.iter().filter(counts);
+    let held = there.clone().filter(|it| it.result == TrialResult::Held);
     TrialCount {
-        held: there
-            .clone()
-            .filter(|it| it.result == TrialResult::Held)
-            .count() as u64,
+        held: held.count() as u64,
         of: there.count() as u64,
+        settled: bound.is_settled,
     }
 }
 
-fn known_of(goals: &[Threshold], answer: Option<&Answer>) -> Vec<CapacityGoal> {
+/// What is known of each goal: by rates or, before there are any, by what one user alone completed.
+fn known_of(goals: &[Threshold], answer: Option<&Answer>, trials: &[Trial]) -> Vec<CapacityGoal> {
+    let idle = trials
+        .iter()
+        .rfind(|it| it.purpose == TrialPurpose::Idle && it.result != TrialResult::Invalid);
     let known = goals.iter().enumerate().map(|(index, goal)| {
         let known = answer.and_then(|it| it.goals.get(index));
+        let alone = |pass: bool| {
+            let idle = idle.filter(|_| answer.is_none())?;
+            let is_so = idle.goals.get(index)?.pass == pass;
+            is_so.then_some(idle.completed_per_s)
+        };
+        let lower = known.and_then(|it| it.lower).map(|it| it.rate.per_second());
+        let upper = known.and_then(|it| it.upper).map(|it| it.rate.per_second());
         CapacityGoal {
             expression: goal.expression().to_owned(),
-            holds_at_per_s: known.and_then(|it| it.lower).map(|it| it.rate.per_second()),
-            breaks_at_per_s: known.and_then(|it| it.upper).map(|it| it.rate.per_second()),
+            holds_at_per_s: lower.or_else(|| alone(true)),
+            breaks_at_per_s: upper.or_else(|| alone(false)),
         }
     });
     known.collect()
@@ -124,13 +141,12 @@ fn breaks_first(
     let is_decided =
         |it: &&Breach| decided.is_none_or(|goal| goal.expression() == it.goal.expression);
     let all = course.breaches.iter();
-    let there = all.clone().filter(|it| Some(it.at_per_s) == broke_at);
-    let last = there
-        .clone()
-        .rfind(is_decided)
-        .or_else(|| there.clone().next_back());
-    last.or_else(|| all.min_by(|a, b| a.at_per_s.total_cmp(&b.at_per_s)))
-        .cloned()
+    if course.end() == CapacityEnd::Idle {
+        return all.clone().next_back().cloned();
+    }
+    let mut there = all.filter(|it| Some(it.at_per_s) == broke_at);
+    let last = there.clone().rfind(is_decided);
+    last.or_else(|| there.next_back()).cloned()
 }
 
 /// What users at once and throughput say: those who came again when they were done, and what rates that held made of
@@ -167,21 +183,6 @@ fn scalability(trials: &[Trial]) -> Option<Scalability> {
     })
 }
 
-/// `41,200 to 42,000/s`.
-fn bracket(capacity: &Capacity) -> String {
-    let rate = |per_second: f64| human::rate(per_second);
-    match (capacity.lower_per_s, capacity.upper_per_s) {
-        (Some(lower), Some(upper)) => {
-            let (lower, upper) = (rate(lower), rate(upper));
-            let lower = lower.strip_suffix("/s").unwrap_or(&lower);
-            format!("{lower} to {upper}")
-        }
-        (Some(lower), None) => format!("{} or more", rate(lower)),
-        (None, Some(upper)) => format!("below {}", rate(upper)),
-        (None, None) => "not known".to_owned(),
-    }
-}
-
 /// `response_time.p99 < 20ms breaks first, on backend b2`.
 fn breaks(breach: &Breach) -> String {
     let of = |what: &str, name: &Option<String>| {
@@ -192,47 +193,64 @@ fn breaks(breach: &Breach) -> String {
     let step = of("at step", &breach.step);
     let backend = of("on backend", &breach.backend);
     let outcome = of("with", &breach.outcome);
+    let want = match breach.cause {
+        BreachCause::Users => ", for want of users",
+        BreachCause::Streams => ", for want of streams",
+        _ => "",
+    };
     format!(
-        "{} breaks first{step}{backend}{outcome}",
+        "{} breaks first{step}{backend}{outcome}{want}",
         breach.goal.expression
     )
 }
 
-fn summary(capacity: &Capacity) -> String {
-    let known = bracket(capacity);
-    let lower = capacity
-        .lower_per_s
-        .map_or_else(|| "nothing".to_owned(), human::rate);
+fn summary(capacity: &Capacity, limit: Option<f64>) -> String {
+    let known = capacity.bounds();
     let breach = capacity.breaks_first.as_ref();
     let and_breaks = breach
         .map(|it| format!(", {}", breaks(it)))
         .unwrap_or_default();
-    let broke = breach.map_or_else(String::new, |it| {
-        let observed = capacity
-            .trials
-            .iter()
-            .rev()
-            .find(|trial| trial.result == TrialResult::Broke && trial.goals.contains(&it.goal));
-        observed
-            .and_then(|it| it.reason.clone())
-            .unwrap_or_default()
-    });
-    let TrialCount { held, of } = capacity.at_lower;
-    let width = capacity.width.map(percent).unwrap_or_default();
+    // Why the last trial of these was what it was.
+    let reason = |is: &dyn Fn(&Trial) -> bool| {
+        let trial = capacity.trials.iter().rfind(|it| is(it));
+        trial.and_then(|it| it.reason.clone()).unwrap_or_default()
+    };
+    let is_idle = |it: &Trial| it.purpose == TrialPurpose::Idle;
+    let TrialCount { held, of, .. } = capacity.at_lower;
+    let width = capacity.width.map(|it| format!(", width {}", percent(it)));
+    let width = width.unwrap_or_default();
     match capacity.end {
         CapacityEnd::Settled => {
             format!(
-                "capacity {known}, width {width}, {held} of {} held{and_breaks}",
+                "capacity {known}{width}, {held} of {} held{and_breaks}",
                 counted(of, "trial")
             )
         }
         CapacityEnd::Undecided => format!(
-            "capacity {known}, width {width}: between these some trials held and others did not{and_breaks}"
+            "capacity {known}{width}: between these some trials held and others did not{and_breaks}"
         ),
-        CapacityEnd::Generator => format!("capacity ≥ {lower}, the generator's limit"),
-        CapacityEnd::To => format!("capacity ≥ {lower}, the highest rate to be tried"),
-        CapacityEnd::From => format!("capacity {known}, the lowest rate to be tried: {broke}"),
-        CapacityEnd::Idle => format!("no capacity: one user alone is too much: {broke}"),
+        CapacityEnd::Generator => match (capacity.lower_per_s, limit) {
+            (Some(_), _) => format!("capacity {known}, the generator's limit"),
+            (None, Some(limit)) => format!(
+                "no capacity is known: the generator could not offer {}, the lowest rate to be tried",
+                human::rate(limit)
+            ),
+            (None, None) => format!(
+                "no capacity is known: one user alone was not offered in time: {}",
+                reason(&is_idle)
+            ),
+        },
+        CapacityEnd::To => format!("capacity {known}, the highest rate to be tried"),
+        CapacityEnd::From => {
+            let broke = reason(&|it| it.rate_per_s.is_some() && it.result == TrialResult::Broke);
+            format!("capacity {known}, the lowest rate to be tried: {broke}")
+        }
+        CapacityEnd::Idle => {
+            format!(
+                "no capacity: one user alone is too much: {}",
+                reason(&is_idle)
+            )
+        }
         CapacityEnd::Unbounded => {
             let last = capacity
                 .trials
@@ -244,13 +262,21 @@ fn summary(capacity: &Capacity) -> String {
             });
             format!(
                 "no capacity: the goals hold at any rate. Of {} the service completed {}, and all of them held; \
-                 a goal on `response_time` or `error_rate` bounds it",
+                 a goal on `response_time`, or a stricter one on `error_rate`, bounds it",
                 human::rate(offered),
                 human::rate(completed)
             )
         }
         CapacityEnd::Budget => {
-            format!("capacity {known}, width {width}: the time was used up{and_breaks}")
+            let invalid =
+                reason(&|it| it.rate_per_s.is_some() && it.result == TrialResult::Invalid);
+            let in_the_way = match capacity.at_lower.of + capacity.at_upper.of {
+                0 if !invalid.is_empty() => {
+                    format!(", and the generator was in the way: {invalid}")
+                }
+                _ => String::new(),
+            };
+            format!("capacity {known}{width}: the time was used up{in_the_way}{and_breaks}")
         }
         CapacityEnd::Stopped => {
             format!("capacity {known} as far as it was looked for: stopped{and_breaks}")
@@ -258,11 +284,19 @@ fn summary(capacity: &Capacity) -> String {
         CapacityEnd::Died => {
             format!("capacity {known}: the service was gone, and did not come back{and_breaks}")
         }
+        CapacityEnd::Failed => {
+            let why = capacity
+                .notes
+                .first()
+                .map_or("an error ended it", String::as_str);
+            format!("capacity {known} as far as it was looked for: {why}")
+        }
     }
 }
 
-/// Puts what was found into the result of the trial that stands for it.
-pub(super) fn put(mut document: Document, capacity: Capacity) -> Document {
+/// Puts what was found into the result of the trial that stands for it, which is the one at this place.
+pub(super) fn put(mut document: Document, mut capacity: Capacity, trial: usize) -> Document {
+    capacity.shown_trial = Some(trial as u64);
     let verdict = &mut document.verdict;
     let sentence = capacity.summary.clone();
     match capacity.end {
@@ -275,13 +309,23 @@ pub(super) fn put(mut document: Document, capacity: Capacity) -> Document {
             verdict.warnings.insert(0, sentence);
         }
         // The figures of what it could offer are true, and are not what was asked for.
-        CapacityEnd::Generator => {
+        CapacityEnd::Generator if capacity.lower_per_s.is_some() => {
             verdict.status = Status::Invalid;
             verdict.reasons = vec![sentence];
         }
-        _ => {
+        end => {
+            let is_short = matches!(
+                end,
+                CapacityEnd::Undecided | CapacityEnd::Budget | CapacityEnd::Stopped
+            );
+            let doubt = match is_short && capacity.lower_per_s.is_some() {
+                true => {
+                    "; no more than a short trial held at the lower bound, which is no answer: a longer `--budget` has more"
+                }
+                false => "",
+            };
             verdict.status = Status::Fail;
-            verdict.reasons = vec![sentence];
+            verdict.reasons = vec![format!("{sentence}{doubt}")];
         }
     }
     document.run.stopped |= capacity.end == CapacityEnd::Stopped;

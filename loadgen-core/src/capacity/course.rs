@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::method::warm_up;
 use super::trial::Offered;
 use super::{Answer, End, Measured, Method, Next, Purpose, Range, Search, SearchError};
 use crate::report::{Breach, CapacityEnd, Trial, TrialPurpose, TrialResult};
@@ -31,6 +32,13 @@ const HIGHEST_RATE: f64 = 10_000_000.0;
 /// so many times what the slowest goal allows: in a shorter one what waits has no time to become too much.
 const LEAST_PACE: f64 = 0.9;
 const LONG_ENOUGH: u32 = 20;
+/// It is so, and no straggler's doing, where half of the answers took longer than twice what they take when nothing else
+/// is to be done, and this part of the trial: at that pace the last waits for a ninth of it.
+const BEHIND: f64 = 0.04;
+/// And where that comes so many times, one after the other.
+const TIMES_BEHIND: u32 = 2;
+/// The part of the budget that users may have.
+const FOR_USERS: u32 = 3;
 /// It is back when its median is no more than so many times what it was, and a little that is nobody's.
 const BACK: f64 = 1.5;
 const NOBODYS: f64 = 100.0;
@@ -57,6 +65,19 @@ pub struct TrialStep {
     pub offered: Offered,
     /// How long it is measured.
     pub duration: Duration,
+    /// How long there is load before that.
+    pub warm_up: Duration,
+}
+
+/// What was seen in a trial beside what is kept of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Seen {
+    /// The part of what was offered that completed, 0 to 1.
+    pub kept: f64,
+    /// How fast that was, as a part of how fast it was offered: below 1 where what waited was worked off after the load.
+    pub pace: f64,
+    /// Where a goal broke, what was in the way.
+    pub breach: Option<Breach>,
 }
 
 /// Where the course is.
@@ -87,9 +108,13 @@ pub struct Course {
     longest_allowed: Duration,
     most_users: u32,
     phase: Phase,
+    /// Whether one user alone is tried once more: nothing came of the first time.
+    is_again: bool,
     search: Option<Search>,
-    /// The search's own trial, while it is being made.
+    /// The search's own trial, from when it is chosen until it was made.
     asked: Option<super::Trial>,
+    /// How many trials at rates came one after the other whose goals held although the service fell behind.
+    behind: u32,
     cooling: Option<CoolingDown>,
     /// When the last trial was over.
     ended: Duration,
@@ -110,7 +135,7 @@ impl Course {
             return Err(SearchError::NoGoals);
         }
         if let (Some(from), Some(to)) = (plan.from, plan.to)
-            && from >= to
+            && from > to
         {
             return Err(SearchError::FromAboveTo { from, to });
         }
@@ -122,8 +147,10 @@ impl Course {
             longest_allowed: Duration::ZERO,
             most_users: most_users.clamp(1, MOST_USERS),
             phase: Phase::Alone,
+            is_again: false,
             search: None,
             asked: None,
+            behind: 0,
             cooling: None,
             ended: Duration::ZERO,
             trials: Vec::new(),
@@ -152,6 +179,9 @@ impl Course {
 
     /// What is next.
     pub fn next(&mut self, elapsed: Duration) -> Step {
+        if self.cooling.is_some() && self.held_last() && self.is_over(elapsed) {
+            self.cooling = None;
+        }
         if self.cooling.is_some() {
             return Step::CoolDown(self.for_answers().clamp(LEAST_LOOK, self.longest_rest / 4));
         }
@@ -160,6 +190,11 @@ impl Course {
                 purpose,
                 offered: Offered::Users(users),
                 duration: self.with_users(),
+                // An answer may take longer than a trial: then the first is waited for.
+                warm_up: match self.is_again {
+                    true => Duration::ZERO,
+                    false => warm_up(self.with_users()),
+                },
             })
         };
         match self.phase {
@@ -174,13 +209,18 @@ impl Course {
         let Some(search) = &self.search else {
             return Step::Done;
         };
-        match search.next(elapsed) {
+        // One that was chosen is made, however much of its rest is over.
+        let next = match self.asked {
+            Some(trial) => Next::Trial(trial),
+            None => search.next(elapsed),
+        };
+        match next {
             Next::Trial(trial) => {
+                self.asked = Some(trial);
                 let rested = elapsed.saturating_sub(self.ended);
                 if let Some(left) = trial.rest.checked_sub(rested).filter(|it| !it.is_zero()) {
                     return Step::Rest(left);
                 }
-                self.asked = Some(trial);
                 Step::Trial(TrialStep {
                     purpose: match trial.purpose {
                         Purpose::Explore => TrialPurpose::Explore,
@@ -189,6 +229,7 @@ impl Course {
                     },
                     offered: Offered::Rate(trial.rate.per_second()),
                     duration: trial.duration,
+                    warm_up: warm_up(trial.duration),
                 })
             }
             Next::Done(end) => {
@@ -202,7 +243,10 @@ impl Course {
     fn with_users(&self) -> Duration {
         let least = self.method.initial_duration.max(LEAST_WITH_USERS);
         let most = MOST_WITH_USERS.min(self.plan.budget / 20).max(least);
-        self.for_answers().clamp(least, most)
+        match self.is_again && self.idle().is_none() {
+            true => most,
+            false => self.for_answers().clamp(least, most),
+        }
     }
 
     /// How long one user takes for some answers.
@@ -213,7 +257,7 @@ impl Course {
     fn idle(&self) -> Option<&Trial> {
         self.trials
             .iter()
-            .find(|it| it.purpose == TrialPurpose::Idle)
+            .rfind(|it| it.purpose == TrialPurpose::Idle)
     }
 
     fn idle_p50(&self) -> Option<Duration> {
@@ -222,61 +266,100 @@ impl Course {
         Some(Duration::from_secs_f64(micros / 1e6))
     }
 
-    /// A trial is over: what came of it, which part of what was offered completed and, where a goal broke, what was in
-    /// the way.
-    pub fn enter(&mut self, trial: Trial, kept: f64, breach: Option<Breach>, elapsed: Duration) {
+    /// A trial is over: what came of it, and what was seen in it.
+    pub fn enter(&mut self, trial: Trial, seen: Seen, elapsed: Duration) {
         let asked = self.asked.take();
         self.ended = elapsed;
-        let (result, completed, is_rate) = (
-            trial.result,
-            trial.completed_per_s,
-            trial.rate_per_s.is_some(),
-        );
-        let pace = trial.rate_per_s.map_or(1.0, |rate| completed / rate);
-        let held: Vec<bool> = trial.goals.iter().map(|it| it.pass).collect();
-        self.trials.push(trial);
-        if is_rate {
-            self.breaches.extend(breach);
-            self.cooling = Some(CoolingDown {
-                since: elapsed,
-                was_gone: false,
-            });
-        }
+        let is_empty = trial.error_rate.is_none() && trial.result == TrialResult::Invalid;
+        let (result, completed) = (trial.result, trial.completed_per_s);
+        let was_again = std::mem::take(&mut self.is_again);
         match self.phase {
             Phase::Alone => {
                 self.phase = match result {
+                    // What came of nothing is no trial of one user.
+                    TrialResult::Invalid if !was_again => {
+                        self.is_again = true;
+                        Phase::Alone
+                    }
                     TrialResult::Held if self.most_users > 1 => Phase::Users(2),
                     TrialResult::Held => self.begin_search(),
                     TrialResult::Broke => Phase::Done(CapacityEnd::Idle),
                     TrialResult::Invalid => Phase::Done(CapacityEnd::Generator),
                 };
+                self.breaches.extend(seen.breach);
+                if !self.is_again || !is_empty {
+                    self.trials.push(trial);
+                }
             }
             Phase::Users(users) => {
                 let before = self.best_of_users(users);
+                self.trials.push(trial);
                 let is_over = result != TrialResult::Held
                     || completed < before * LEAST_GAIN
                     || users >= self.most_users
-                    || self.is_above_to(completed);
+                    || self.is_above_to(completed)
+                    || elapsed >= self.plan.budget / FOR_USERS;
                 self.phase = match is_over {
-                    true => self.begin_search(),
+                    true => {
+                        self.cool_down(elapsed);
+                        self.begin_search()
+                    }
                     false => Phase::Users((users * 2).min(self.most_users)),
                 };
             }
             Phase::Rates => {
-                let (Some(search), Some(asked)) = (&mut self.search, asked) else {
-                    return;
+                self.breaches.extend(seen.breach);
+                self.cool_down(elapsed);
+                self.behind = match self.is_behind(&trial, seen.pace) {
+                    true => self.behind + 1,
+                    false => 0,
                 };
-                let measured = match result {
-                    TrialResult::Invalid => Measured::Invalid,
-                    TrialResult::Held | TrialResult::Broke => Measured::Valid { held, kept },
-                };
-                search.enter(asked, &measured);
-                let is_long = asked.duration >= self.longest_allowed * LONG_ENOUGH;
-                if result == TrialResult::Held && pace < LEAST_PACE && is_long {
+                if let (Some(search), Some(asked), false) = (&mut self.search, asked, is_empty) {
+                    search.enter(asked, &measured(&trial, seen.kept));
+                }
+                self.trials.push(trial);
+                let mut of_rates = self.trials.iter().filter(|it| it.rate_per_s.is_some());
+                let none_broke = of_rates.all(|it| it.result != TrialResult::Broke);
+                if self.behind >= TIMES_BEHIND && none_broke {
                     self.phase = Phase::Done(CapacityEnd::Unbounded);
                 }
             }
-            Phase::Done(_) => {}
+            Phase::Done(_) => self.trials.push(trial),
+        }
+    }
+
+    /// The service is looked at until it is as before.
+    fn cool_down(&mut self, since: Duration) {
+        self.cooling = Some(CoolingDown {
+            since,
+            was_gone: false,
+        });
+    }
+
+    /// Whether a service did not do what was asked of it, for all that its goals held.
+    fn is_behind(&self, trial: &Trial, pace: f64) -> bool {
+        let duration = Duration::from_secs_f64(trial.duration_s);
+        let times = &trial.response_time_us;
+        let usual = self.idle_p50().unwrap_or_default() * 2 + duration.mul_f64(BEHIND);
+        let is_late = times.p50.or(times.mean) > Some(usual.as_secs_f64() * 1e6);
+        trial.result == TrialResult::Held
+            && pace < LEAST_PACE
+            && is_late
+            && duration >= self.longest_allowed * LONG_ENOUGH
+    }
+
+    fn held_last(&self) -> bool {
+        self.trials
+            .last()
+            .is_some_and(|it| it.result == TrialResult::Held)
+    }
+
+    /// Whether there is no trial to come.
+    fn is_over(&self, elapsed: Duration) -> bool {
+        match (self.phase, &self.search) {
+            (Phase::Done(_), _) => true,
+            (Phase::Rates, Some(search)) => matches!(search.next(elapsed), Next::Done(_)),
+            _ => false,
         }
     }
 
@@ -332,35 +415,34 @@ impl Course {
         let cooling = *cooling;
         let usual = self.idle_p50().map_or(0.0, |it| it.as_secs_f64() * 1e6);
         let is_back = p50_us.is_some_and(|it| it <= usual * BACK + NOBODYS);
-        if !is_back && rested < self.longest_rest {
+        // When nothing comes after it one look is enough, unless nobody was there.
+        let is_enough = p50_us.is_some() && self.is_over(elapsed);
+        if !is_back && !is_enough && rested < self.longest_rest {
             return;
         }
         self.cooling = None;
-        let rate = self
-            .trials
-            .last()
-            .and_then(|it| it.rate_per_s)
-            .unwrap_or_default();
-        let (rate, time) = (human::rate(rate), human::duration(rested));
+        let last = self.trials.last();
+        let after = last.map_or_else(String::new, Trial::load);
+        let time = human::duration(rested);
         if is_back {
             if let Some(last) = self.trials.last_mut() {
                 last.cool_down_s = Some(super::conclude::round(rested.as_secs_f64()));
             }
             if cooling.was_gone {
-                let note = format!("after {rate} the service was gone, and back after {time}");
+                let note = format!("after {after} the service was gone, and back after {time}");
                 self.notes.push(note);
             }
             return;
         }
         let Some(p50_us) = p50_us else {
-            let note = format!("after {rate} the service was gone, and not back within {time}");
+            let note = format!("after {after} the service was gone, and not back within {time}");
             self.notes.push(note);
             self.phase = Phase::Done(CapacityEnd::Died);
             return;
         };
         let (now, before) = (human::micros(p50_us), human::micros(usual));
         self.notes.push(format!(
-            "{time} after {rate} one user alone was still answered in {now}, and in {before} before all load"
+            "{time} after {after} one user alone was still answered in {now}, and in {before} before all load"
         ));
     }
 
@@ -376,6 +458,18 @@ impl Course {
                 });
             }
         }
+    }
+
+    /// Whether there is anything to be known by now.
+    pub(super) fn knows(&self) -> bool {
+        !self.trials.is_empty()
+    }
+
+    /// It cannot go on: why.
+    pub fn fail(&mut self, why: String) {
+        self.notes.insert(0, why);
+        self.phase = Phase::Done(CapacityEnd::Failed);
+        self.cooling = None;
     }
 
     /// Somebody ended it.
@@ -408,6 +502,22 @@ impl Course {
 
     pub(super) fn plan(&self) -> &CapacityPlan {
         &self.plan
+    }
+}
+
+/// What a trial says to the search. Of one that was ended before its time only that is known which ended it.
+fn measured(trial: &Trial, kept: f64) -> Measured {
+    if trial.result == TrialResult::Invalid {
+        return Measured::Invalid;
+    }
+    let is_whole = trial.certain_after_s.is_none();
+    let held = trial.goals.iter().map(|it| match it.pass {
+        true => is_whole.then_some(true),
+        false => Some(false),
+    });
+    Measured::Valid {
+        held: held.collect(),
+        kept,
     }
 }
 

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use super::breach::breach;
 use super::conclude::put;
-use super::trial::{Offered, kept, trial};
-use super::{Course, SearchError, Step, TrialStep};
+use super::fit::{check, goals};
+use super::trial::{Offered, kept, mark_lost, pace, trial};
+use super::{Course, SearchError, Seen, Step, TrialStep};
 use crate::assemble::{AssembleError, assemble};
 use crate::clock::Clock;
 use crate::condition::{Metric, Series, Threshold, Unit};
-use crate::data::Order;
 use crate::engine::{Event, Options, Run, RunError};
 use crate::judge::{Arrivals, lost};
 use crate::record::RunRecord;
@@ -18,10 +18,6 @@ use crate::scenario::{CapacityPlan, Plan, ScenarioPlan};
 use crate::schedule::{DEFAULT_MAX_USERS, Load, Spacing, WhenBusy};
 use crate::units::Rate;
 
-/// How much of a trial's length is load before it, within bounds.
-const WARM_UP_PART: u32 = 10;
-const LEAST_WARM_UP: Duration = Duration::from_millis(100);
-const MOST_WARM_UP: Duration = Duration::from_secs(2);
 /// How long what is under way may take after a trial, by how long it may take at all.
 const LEAST_GRACE: Duration = Duration::from_millis(200);
 const MOST_GRACE: Duration = Duration::from_secs(5);
@@ -39,7 +35,7 @@ pub struct Upcoming<'a> {
 }
 
 /// How often it is seen whether somebody has ended a search that rests.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Whoever looks on while a capacity is looked for.
 pub trait Watch {
@@ -48,6 +44,9 @@ pub trait Watch {
 
     /// A trial is over: the last one of what is known by it.
     fn ended(&mut self, so_far: &Capacity);
+
+    /// Nothing is run for a moment, by this step.
+    fn rests(&mut self, step: Step, so_far: &Capacity);
 
     /// Whether the search is to end with what is known.
     fn is_stopped(&self) -> bool;
@@ -99,46 +98,6 @@ pub enum CapacityError {
     Panicked(String),
 }
 
-/// What has to hold: the search's goals, else the scenario's thresholds, but for those over windows and those on events,
-/// of which there are none in a trial. Where none of them is about failures, that
-/// hardly any are comes with them: a service that refuses all is as fast as can be.
-#[must_use]
-pub fn goals(scenario: &ScenarioPlan, search: &CapacityPlan) -> Vec<Threshold> {
-    let own = scenario
-        .thresholds
-        .iter()
-        .filter(|it| it.window().is_none() && !it.is_about_failover());
-    let mut goals = match search.goals.is_empty() {
-        true => own.cloned().map(Threshold::judged_at_the_end).collect(),
-        false => search.goals.clone(),
-    };
-    if !goals.iter().any(Threshold::is_about_failures) {
-        goals.push(Threshold::default_error_rate());
-    }
-    goals
-}
-
-/// The scenario with an open load, as a search makes it: spaced as its own is and with as many users where that is open,
-/// else evenly and with 1,000 users at the most, or as many as it has.
-///
-/// # Errors
-/// [`CapacityError::Unfit`] where no search can be made of it.
-pub fn openly(
-    scenario: &ScenarioPlan,
-    search: &CapacityPlan,
-) -> Result<ScenarioPlan, CapacityError> {
-    check(scenario, search, &goals(scenario, search))?;
-    let mut openly = scenario.clone();
-    if let Load::Closed(model) = &scenario.load {
-        let rate = search.to.or(search.from);
-        let rate = rate.map_or_else(|| Rate::new(1.0), Ok);
-        let load = Load::open(rate.expect("1/s is a rate")).for_(search.budget);
-        openly.load = load.max_users(model.users.max(DEFAULT_MAX_USERS)).into();
-    }
-    openly.thresholds = goals(scenario, search);
-    Ok(openly)
-}
-
 /// Looks for the highest rate that the plan's one scenario holds. The document is that of the trial that stands for it,
 /// with what was found in it.
 ///
@@ -171,15 +130,24 @@ pub fn measure(
         }
         match course.next(searched.elapsed()) {
             Step::Done => break,
-            Step::Trial(step) => searched.trial(&step, &mut course, &mut results, watch)?,
-            Step::CoolDown(lasts) => searched.cool_down(lasts, &mut course, watch)?,
-            Step::Rest(lasts) => rest(lasts.min(LOOK_EVERY)),
+            Step::Trial(step) => {
+                let made = searched.trial(&step, &mut course, &mut results, watch);
+                searched.unless_known(made, &mut course)?;
+            }
+            Step::CoolDown(lasts) => {
+                let looked = searched.cool_down(lasts, &mut course, watch);
+                searched.unless_known(looked, &mut course)?;
+            }
+            step @ Step::Rest(lasts) => {
+                watch.rests(step, &course.found(&goals, searched.elapsed()));
+                rest(lasts.min(LOOK_EVERY));
+            }
         }
     }
     let took = searched.elapsed();
     let capacity = course.found(&goals, took);
     match results.of(capacity.lower_per_s) {
-        Some(document) => Ok(put(document, capacity)),
+        Some((place, document)) => Ok(put(document, capacity, place)),
         None => Err(RunError::StoppedEarly.into()),
     }
 }
@@ -190,49 +158,6 @@ pub fn measure(
 )]
 fn rest(lasts: Duration) {
     std::thread::sleep(lasts);
-}
-
-/// Whether a search can be made of this scenario.
-///
-/// # Errors
-/// [`CapacityError::Unfit`] for the first thing that is in the way.
-fn check(
-    scenario: &ScenarioPlan,
-    search: &CapacityPlan,
-    goals: &[Threshold],
-) -> Result<(), CapacityError> {
-    let unfit = |found: String, expected: &str| {
-        Err(CapacityError::Unfit {
-            scenario: scenario.name.clone(),
-            found,
-            expected: expected.to_owned(),
-        })
-    };
-    let held = CapacityPlan {
-        goals: goals.to_vec(),
-        ..search.clone()
-    };
-    if let Err(error) = held.check() {
-        return unfit(
-            format!("{} is {}", error.field, error.found),
-            &error.expected,
-        );
-    }
-    if scenario.protocol.may_last_as_load() {
-        let expected = "steps that end by themselves: how many begin in a second says nothing of streams that last";
-        return unfit(
-            "its streams last for as long as the load".to_owned(),
-            expected,
-        );
-    }
-    if let Some(source) = scenario.data.iter().find(|it| it.order == Order::Once) {
-        let found = format!("the rows of `{}` are given out once", source.name);
-        return unfit(
-            found,
-            "another `order`: each of some twenty trials takes them from the first on",
-        );
-    }
-    Ok(())
 }
 
 /// A search under way.
@@ -277,6 +202,8 @@ impl Searched<'_> {
         scenario.thresholds = self.goals.to_vec();
         scenario.events = Vec::new();
         let mut plan = self.plan.clone();
+        // Conditions on tags are of runs: a search has its goals.
+        plan.thresholds = Vec::new();
         plan.scenarios = vec![scenario];
         plan
     }
@@ -302,6 +229,21 @@ impl Searched<'_> {
         longest.max(LEAST_GRACE).min(self.scenario.graceful_stop)
     }
 
+    /// An error ends a search that knows nothing, and is told of one that does.
+    fn unless_known(
+        &self,
+        done: Result<(), CapacityError>,
+        course: &mut Course,
+    ) -> Result<(), CapacityError> {
+        match done {
+            Err(error) if course.knows() && !matches!(error, CapacityError::Unmeasured { .. }) => {
+                course.fail(error.to_string());
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
     /// Makes a trial and tells the course of it.
     fn trial(
         &self,
@@ -314,11 +256,11 @@ impl Searched<'_> {
             purpose,
             offered,
             duration,
+            warm_up,
         } = *step;
-        let warm_up = (duration / WARM_UP_PART).clamp(LEAST_WARM_UP, MOST_WARM_UP);
         let plan = self.plan(offered, duration, warm_up);
         let from = self.elapsed();
-        let is_first = course.trials.is_empty();
+        let is_first = !course.knows();
         let run = assemble(&plan, self.seeded(course.trials.len()));
         let run = run.map(|run| self.ending_early(run, offered, duration));
         let so_far = course.found(self.goals, from);
@@ -348,26 +290,31 @@ impl Searched<'_> {
             course.stop();
             return Ok(());
         }
-        let certain = record.early_end.as_ref().map(|it| it.at);
-        let document = report::build(&record, watch.context(&plan));
-        let made = trial(
-            &record,
-            &document,
-            purpose,
-            offered,
-            (from, duration),
-            certain,
-        );
-        if purpose == TrialPurpose::Idle {
-            measured(&made)?;
-        }
+        let mut document = report::build(&record, watch.context(&plan));
+        mark_lost(&record, &mut document);
+        let made = trial(&record, &document, purpose, offered, (from, duration));
+        let is_measured = match purpose {
+            TrialPurpose::Idle => measured(&made),
+            _ => Ok(()),
+        };
         let at = made.rate_per_s.unwrap_or(made.completed_per_s);
         let broken = made.goals.iter().find(|it| !it.pass);
         let broken = broken.filter(|_| made.result == TrialResult::Broke);
         let breach = broken.and_then(|goal| breach(&document, goal, at));
-        let kept = kept(&document);
-        results.add(&made, document);
-        course.enter(made, kept, breach, self.elapsed());
+        let seen = Seen {
+            kept: kept(&document),
+            pace: pace(&document, duration),
+            breach,
+        };
+        let before = course.trials.len();
+        let kind = Kind::of(&made);
+        course.enter(made, seen, self.elapsed());
+        if course.trials.len() == before {
+            // Nothing came of it, and it is made again.
+            return Ok(());
+        }
+        is_measured?;
+        results.0.push((kind, before, document));
         watch.ended(&course.found(self.goals, self.elapsed()));
         Ok(())
     }
@@ -383,9 +330,14 @@ impl Searched<'_> {
         let Offered::Rate(per_second) = offered else {
             return run;
         };
+        let is_even = match &self.scenario.load {
+            Load::Open(model) => model.spacing == Spacing::Uniform,
+            Load::Closed(_) => true,
+        };
         let arrivals = Arrivals {
             planned: per_second * duration.as_secs_f64(),
             per_second,
+            is_even,
         };
         let (goals, stopper) = (self.goals.to_vec(), run.stopper());
         run.listen(move |event: &Event<'_>| {
@@ -463,31 +415,47 @@ fn measured(idle: &Trial) -> Result<(), CapacityError> {
     })
 }
 
-/// The results of trials, until it is known which one stands for the search.
+/// The results of trials, each with its place among them, until it is known which one stands for the search.
 #[derive(Default)]
-struct Results(Vec<(Option<f64>, TrialResult, Duration, Document)>);
+struct Results(Vec<(Kind, usize, Document)>);
+
+/// What tells the results of trials apart.
+#[derive(Clone, Copy)]
+struct Kind {
+    rate: Option<f64>,
+    result: TrialResult,
+    lasted_s: f64,
+}
+
+impl Kind {
+    fn of(trial: &Trial) -> Self {
+        Self {
+            rate: trial.rate_per_s,
+            result: trial.result,
+            lasted_s: trial.lasted_s(),
+        }
+    }
+}
 
 impl Results {
-    fn add(&mut self, trial: &Trial, document: Document) {
-        let lasted = Duration::from_secs_f64(trial.duration_s);
-        self.0
-            .push((trial.rate_per_s, trial.result, lasted, document));
-    }
-
-    /// The longest that held at this rate; else the lowest rate that did not hold, and else the last of all.
-    fn of(mut self, rate: Option<f64>) -> Option<Document> {
+    /// The longest that held at this rate; else the lowest rate that did not hold, or users that did not, and else the
+    /// last of all.
+    fn of(mut self, rate: Option<f64>) -> Option<(usize, Document)> {
         let all = || self.0.iter().enumerate();
-        let held = all().filter(|(_, it)| it.0 == rate && it.1 == TrialResult::Held);
-        let held = held.filter(|_| rate.is_some()).max_by_key(|(_, it)| it.2);
-        let broke = all().filter(|(_, it)| it.1 == TrialResult::Broke);
-        let broke = broke.min_by(|(_, a), (_, b)| {
-            let rate = |it: Option<f64>| it.unwrap_or_default();
-            rate(a.0).total_cmp(&rate(b.0))
+        let held = all().filter(|(_, (it, ..))| it.rate == rate && it.result == TrialResult::Held);
+        let held = held
+            .filter(|_| rate.is_some())
+            .max_by(|(_, (a, ..)), (_, (b, ..))| a.lasted_s.total_cmp(&b.lasted_s));
+        let broke = all().filter(|(_, (it, ..))| it.result == TrialResult::Broke);
+        let broke = broke.min_by(|(_, (a, ..)), (_, (b, ..))| {
+            let rate = |it: &Kind| it.rate.unwrap_or(f64::MAX);
+            rate(a).total_cmp(&rate(b))
         });
         let place = held
             .or(broke)
             .or_else(|| all().next_back())
             .map(|(place, _)| place)?;
-        Some(self.0.swap_remove(place).3)
+        let (_, trial, document) = self.0.swap_remove(place);
+        Some((trial, document))
     }
 }

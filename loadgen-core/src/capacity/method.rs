@@ -6,14 +6,17 @@ use crate::units::format_duration;
 
 /// The shortest trial: below, what a trial says is more chance than service.
 const SHORTEST_TRIAL: Duration = Duration::from_millis(100);
-/// The shortest budget that [`Method::within`] can make a method for.
-const LEAST_BUDGET: Duration = Duration::from_secs(15);
 /// The longest rest after a bad trial.
 const MOST_REST: Duration = Duration::from_secs(10);
-/// The greatest width between bounds.
-const MOST_WIDTH: f64 = 0.5;
-/// The least width between bounds: rates are rounded, and no trial tells loads so close apart.
-const LEAST_WIDTH: f64 = 0.0005;
+/// How much of a trial's length is load before it, within bounds.
+const WARM_UP_PART: u32 = 10;
+const LEAST_WARM_UP: Duration = Duration::from_millis(100);
+const MOST_WARM_UP: Duration = Duration::from_secs(2);
+
+/// How long there is load before a trial of this length that is not measured.
+pub(super) fn warm_up(duration: Duration) -> Duration {
+    (duration / WARM_UP_PART).clamp(LEAST_WARM_UP, MOST_WARM_UP)
+}
 
 /// How long trials are, how many decide, and how close the bounds are to be.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,8 +96,14 @@ pub enum MethodError {
 impl Method {
     /// The budget of a search unless told.
     pub const BUDGET: Duration = Duration::from_secs(300);
+    /// The shortest budget that there is a method for.
+    pub const LEAST_BUDGET: Duration = Duration::from_secs(15);
     /// The width between bounds unless told.
     pub const WIDTH: f64 = 0.02;
+    /// The greatest width between bounds: further apart they are no answer.
+    pub const MOST_WIDTH: f64 = 0.5;
+    /// What a width has to be above: rates are rounded, and no trial tells loads so close apart.
+    pub const LEAST_WIDTH: f64 = 0.0005;
 
     /// The method that ends well within a budget: what it leaves is for cooling down between trials, for
     /// a ramp before them, and for services that are hard to tell.
@@ -102,10 +111,10 @@ impl Method {
     /// # Errors
     /// [`MethodError`] for a budget below 15 s, or a width that is not above 0.05 % and at most 50 %.
     pub fn within(budget: Duration, width: f64) -> Result<Self, MethodError> {
-        if budget < LEAST_BUDGET {
+        if budget < Self::LEAST_BUDGET {
             return Err(MethodError::Budget {
                 found: budget,
-                least: LEAST_BUDGET,
+                least: Self::LEAST_BUDGET,
             });
         }
         let final_duration = budget / 30;
@@ -129,7 +138,7 @@ impl Method {
     /// # Errors
     /// [`MethodError`] for the first field that is out of range.
     pub fn check(&self) -> Result<(), MethodError> {
-        if !(self.width > LEAST_WIDTH && self.width <= MOST_WIDTH) {
+        if !(self.width > Self::LEAST_WIDTH && self.width <= Self::MOST_WIDTH) {
             return Err(MethodError::Width {
                 found: format!("{} %", self.width * 100.0),
             });

@@ -23,7 +23,7 @@
 //!         Next::Trial(trial) => {
 //!             let held = trial.rate.per_second() < 4_900.0;
 //!             elapsed += trial.duration;
-//!             search.enter(trial, &Measured::Valid { held: vec![held], kept: 1.0 });
+//!             search.enter(trial, &Measured::Valid { held: vec![Some(held)], kept: 1.0 });
 //!         }
 //!         Next::Done(end) => break end,
 //!     }
@@ -45,6 +45,13 @@ mod course;
     feature = "http",
     feature = "tcp"
 ))]
+mod fit;
+#[cfg(any(
+    feature = "grpc",
+    feature = "websocket",
+    feature = "http",
+    feature = "tcp"
+))]
 mod measure;
 mod method;
 mod place;
@@ -59,15 +66,22 @@ mod tally;
 mod tests;
 mod trial;
 
-pub use answer::{Answer, Bound, End, GoalKnowledge, LoadKnowledge, Standing};
-pub use course::{Course, Step, TrialStep};
+pub use answer::{Answer, Bound, End, GoalKnowledge, LoadKnowledge};
+pub use course::{Course, Seen, Step, TrialStep};
 #[cfg(any(
     feature = "grpc",
     feature = "websocket",
     feature = "http",
     feature = "tcp"
 ))]
-pub use measure::{CapacityError, Upcoming, Watch, goals, measure, openly};
+pub use fit::{goals, openly};
+#[cfg(any(
+    feature = "grpc",
+    feature = "websocket",
+    feature = "http",
+    feature = "tcp"
+))]
+pub use measure::{CapacityError, Upcoming, Watch, measure};
 pub use method::{Method, MethodError};
 pub use scalability::{Point, Scalability, ScalabilityError};
 pub use search::{Measured, Next, Purpose, Range, Search, SearchError, Trial};

@@ -59,8 +59,8 @@ impl Scalability {
     /// The curve that is nearest to the points, by the squares of what they differ by as a share of the
     /// curve.
     ///
-    /// N / X(N) is linear in 1/λ, σ/λ and κ/λ, none of which is below 0: of the eight ways to have some of
-    /// them 0, the nearest one is taken, so that there is one answer and no start to choose.
+    /// N / X(N) is linear in 1/λ, σ/λ and κ/λ, none of which is below 0: of the four ways to have some of
+    /// the last two 0, the nearest one is taken, so that there is one answer and no start to choose.
     ///
     /// # Errors
     /// [`ScalabilityError`] for points that are none, and for less than four different concurrencies.
@@ -102,7 +102,7 @@ impl Scalability {
             most,
         };
         let squares = points.iter().map(|it| {
-            let off = this.value(it.concurrency) / it.throughput - 1.0;
+            let off = it.throughput / this.value(it.concurrency) - 1.0;
             off * off
         });
         this.residual = (squares.sum::<f64>() / points.len() as f64).sqrt();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::answer::{Answer, Bound, End, GoalKnowledge, LoadKnowledge, Standing};
+use super::answer::{Answer, Bound, End, GoalKnowledge, LoadKnowledge};
 use super::method::{Method, MethodError};
 use super::select::{Choice, Selection};
 use super::tally::{Class, Measure, Tally};
@@ -73,8 +73,9 @@ pub enum Measured {
     /// The load was offered; or the trial was ended before its time because its end was certain, in which
     /// case it counts with its whole duration.
     Valid {
-        /// For each goal, by its index, whether it was held.
-        held: Vec<bool>,
+        /// For each goal, by its index, whether it was held; `None` where that is not known, as the trial was ended
+        /// when another could not be held any more.
+        held: Vec<Option<bool>>,
         /// The share of what was offered that was completed, 0 to 1.
         kept: f64,
     },
@@ -132,6 +133,8 @@ pub(super) struct Load {
     /// With all goals held, or not, by their duration.
     pub(super) trials: Vec<Alike>,
     pub(super) confirmations: u32,
+    /// Of those, what was held.
+    confirmed: u32,
 }
 
 impl Search {
@@ -191,13 +194,17 @@ impl Search {
         };
         assert_eq!(held.len(), self.goals, "one for each goal");
         self.again = None;
+        // What is offered after all is no limit.
+        self.generator_limit = self.generator_limit.filter(|limit| trial.rate < *limit);
         let measure = self.measure;
         let duration_s = trial.duration.as_secs_f64();
-        let all_held = held.iter().all(|held| *held);
+        let all_held = held.iter().all(|held| *held == Some(true));
         self.overloaded = (!all_held).then_some(trial.rate);
         let load = self.load(trial.rate);
         for (goal, held) in load.goals.iter_mut().zip(held) {
-            goal.add(duration_s, *held, &measure);
+            if let Some(held) = held {
+                goal.add(duration_s, *held, &measure);
+            }
         }
         load.all.add(duration_s, all_held, &measure);
         load.count(duration_s, all_held);
@@ -206,6 +213,7 @@ impl Search {
         }
         if trial.purpose == Purpose::Confirm {
             load.confirmations += 1;
+            load.confirmed += u32::from(all_held);
         }
     }
 
@@ -238,24 +246,12 @@ impl Search {
                     kept: Vec::new(),
                     trials: Vec::new(),
                     confirmations: 0,
+                    confirmed: 0,
                 },
             );
             place
         });
         &mut self.loads[place]
-    }
-
-    /// Where the search stands, for whoever looks on.
-    #[must_use]
-    pub fn standing(&self) -> Standing {
-        let (lower, upper) = Selection::of(self, Duration::ZERO).leaning();
-        let bound = |load: &Load| load.bound(&self.measure);
-        Standing {
-            lower: lower.map(bound),
-            upper: upper.map(bound),
-            generator_limit: self.generator_limit,
-            trials: self.trials,
-        }
     }
 
     /// All loads that were tried, rising, and what each is.
@@ -286,16 +282,19 @@ impl Search {
         let width = lower
             .zip(upper)
             .map(|(lower, upper)| 1.0 - lower.rate.per_second() / upper.rate.per_second());
-        let goals = (0..self.goals).map(|goal| self.goal(goal));
+        let decided_by = upper.and_then(|it| it.decided_by(measure));
+        let goals = (0..self.goals).map(|goal| {
+            let decides = upper.filter(|_| decided_by == Some(goal));
+            self.goal(goal, (lower, upper), decides)
+        });
         Answer {
             end,
             lower: lower.map(|it| it.bound(measure)),
             upper: upper.map(|it| it.bound(measure)),
             conditional: lower.and_then(|it| it.conditional(measure)),
             width,
-            is_confirmed: lower
-                .is_some_and(|it| it.confirmations > 0 && settled(it) == Class::Lower),
-            decided_by: upper.and_then(|it| it.decided_by(measure)),
+            is_confirmed: lower.is_some_and(|it| it.confirmed > 0 && settled(it) == Class::Lower),
+            decided_by,
             generator_limit: self.generator_limit,
             is_contradicted,
             goals: goals.collect(),
@@ -303,12 +302,44 @@ impl Search {
         }
     }
 
-    fn goal(&self, goal: usize) -> GoalKnowledge {
+    /// What is known of a goal, in accordance with what is answered of all of them: what holds them all holds it, and
+    /// the one that decides breaks where they do.
+    fn goal(
+        &self,
+        goal: usize,
+        (lower, upper): (Option<&Load>, Option<&Load>),
+        decides: Option<&Load>,
+    ) -> GoalKnowledge {
         let measure = &self.measure;
         let class = |load: &Load| load.goals[goal].settled(measure);
-        let (lower, upper) = bounds(&self.loads, class, |load| load.goals[goal].held_of());
+        let held_of = |load: &Load| load.goals[goal].held_of();
+        let is_always_held = |load: &&Load| {
+            let (held, trials) = held_of(load);
+            trials > 0 && held == trials
+        };
+        let is_never_held = |load: &&Load| {
+            let (held, trials) = held_of(load);
+            trials > 0 && held == 0
+        };
+        let from = |bound: Option<&Load>| {
+            let least = bound.map(|it| it.rate);
+            let loads = self.loads.iter();
+            loads.filter(move |it| least.is_none_or(|least| it.rate >= least))
+        };
+        // Where no load is settled as one, the nearest whose trials all went one way.
+        let upper = decides
+            .or_else(|| from(upper).find(|it| class(it) == Class::Upper))
+            .or_else(|| from(upper.or(lower)).find(is_never_held));
+        let below = || {
+            let loads = from(lower).rev();
+            loads.filter(move |it| upper.is_none_or(|upper| it.rate < upper.rate))
+        };
+        let lower = below()
+            .find(|it| class(it) == Class::Lower)
+            .or_else(|| below().find(is_always_held))
+            .or(lower);
         let bound = |load: &Load| {
-            let (held, trials) = load.goals[goal].held_of();
+            let (held, trials) = held_of(load);
             Bound {
                 rate: load.rate,
                 held,
@@ -321,35 +352,6 @@ impl Search {
             upper: upper.map(bound),
         }
     }
-}
-
-/// The relevant bounds: the lowest upper one, and the highest lower one below it. Where no load is
-/// settled as one, the nearest whose trials all went one way.
-fn bounds(
-    loads: &[Load],
-    settled: impl Fn(&Load) -> Class,
-    held_of: impl Fn(&Load) -> (u32, u32),
-) -> (Option<&Load>, Option<&Load>) {
-    let never_held = |load: &&Load| held_of(load).0 == 0;
-    let always_held = |load: &&Load| {
-        let (held, trials) = held_of(load);
-        held == trials
-    };
-    let upper = loads.iter().find(|it| settled(it) == Class::Upper);
-    let below = |upper: Option<&Load>| {
-        let upper = upper.map(|it| it.rate);
-        let loads = loads.iter().rev();
-        loads.filter(move |it| upper.is_none_or(|upper| it.rate < upper))
-    };
-    let lower = below(upper).find(|it| settled(it) == Class::Lower);
-    let upper = upper.or_else(|| {
-        let above = loads
-            .iter()
-            .filter(|it| lower.is_none_or(|lower| it.rate > lower.rate));
-        { above }.find(never_held)
-    });
-    let lower = lower.or_else(|| below(upper).find(always_held));
-    (lower, upper)
 }
 
 impl Load {

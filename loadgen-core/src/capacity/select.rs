@@ -9,6 +9,7 @@
 use std::time::Duration;
 
 use super::answer::End;
+use super::method::warm_up;
 use super::place::Place;
 use super::rounding::rounded_within;
 use super::search::{Load, Purpose, Search, Trial};
@@ -17,6 +18,8 @@ use crate::units::Rate;
 
 /// So many full-length trials settle a load, or it is blurred.
 const MOST_AT_A_LOAD: u32 = 9;
+/// Time for so many last trials is kept: one of them may find that there is a lower bound to be looked at below.
+const LAST: u32 = 2;
 /// So many confirmations, and the answer stands without one.
 const MOST_CONFIRMATIONS: u32 = 3;
 /// So many trials, and a search is over whatever the service does.
@@ -101,9 +104,9 @@ impl<'a> Selection<'a> {
         if self.search.trials >= MOST_TRIALS {
             return Choice::Done(End::Undecided);
         }
-        // What is left at last is for the confirmation.
-        match self.confirmation() {
-            Some(last) if takes(&trial) + takes(&last) > self.left => self.if_time(last),
+        // What is left at last is for the lower bound.
+        match self.confirmation().or_else(|| self.first_look()) {
+            Some(last) if takes(&trial) + takes(&last) * LAST > self.left => self.if_time(last),
             _ => self.if_time(trial),
         }
     }
@@ -133,7 +136,14 @@ impl<'a> Selection<'a> {
                 self.conclude(lower, End::HighestHeld)
             }
             (Some(lower), None, None) => self.above(lower),
-            (Some(lower), _, Some(limit)) => self.under_limit(lower, limit),
+            (Some(lower), upper, Some(limit)) => {
+                // What was offered above it says that it is no limit: it is one place that cannot be told.
+                let end = match upper {
+                    Some(_) => End::Undecided,
+                    None => End::GeneratorLimit,
+                };
+                self.under_limit(lower, limit, end)
+            }
             (Some(lower), Some(upper), None) => self.between(lower, upper),
             (None, _, Some(limit)) if limit == range.from => Choice::Done(End::GeneratorLimit),
             (None, _, Some(limit)) => self.below(limit),
@@ -173,17 +183,23 @@ impl<'a> Selection<'a> {
             Some(_) => HINTED_STEP,
             None => BLIND_STEP,
         };
-        let steps = self.loads.len().clamp(1, 8) as i32 - 1;
+        // Where some were held and some were not it is near, though trials there disagree.
+        let all = || self.loads.iter().flat_map(|(load, _)| &load.trials);
+        let is_near = all().any(|it| it.held > 0) && all().any(|it| it.broken > 0);
+        let steps = match is_near {
+            true => 0,
+            false => self.loads.len().clamp(1, 8) as i32 - 1,
+        };
         first.powf(2_f64.powi(steps)).min(MOST_STEP)
     }
 
-    fn under_limit(&self, lower: &Load, limit: Rate) -> Choice {
+    fn under_limit(&self, lower: &Load, limit: Rate, end: End) -> Choice {
         let middle = self.middle(lower.rate, limit);
         let is_new = self.load(middle).is_none() && middle < limit;
         if is_new && apart(lower.rate, limit) > COARSE * self.search.method.width {
             return self.explore(middle);
         }
-        self.conclude(lower, End::GeneratorLimit)
+        self.conclude(lower, end)
     }
 
     fn between(&self, lower: &Load, upper: &Load) -> Choice {
@@ -230,7 +246,8 @@ impl<'a> Selection<'a> {
     /// What it takes to settle two bounds and to confirm one, and something for what goes wrong.
     fn to_settle(&self) -> Duration {
         let method = &self.search.method;
-        method.final_duration * 7 + method.confirmation_duration + method.rest * 2
+        let full = method.final_duration + warm_up(method.final_duration);
+        full * 7 + method.confirmation_duration + method.rest * 2
     }
 
     /// The load to be tried for a bound that is wanted here, or further away from the capacity; none if
@@ -300,6 +317,13 @@ impl<'a> Selection<'a> {
         is_due.then(|| self.trial(lower.rate, duration, Purpose::Confirm))
     }
 
+    /// A full-length trial at what would be answered as the lower bound, where none was made there.
+    fn first_look(&self) -> Option<Trial> {
+        let lower = self.best().0?;
+        let duration = self.search.method.final_duration;
+        (lower.full() == 0).then(|| self.trial(lower.rate, duration, Purpose::Refine))
+    }
+
     /// The upper bound, if a lower one lies above it and it may be tried again.
     fn contradicted(&self) -> Option<&'a Load> {
         let upper = self.leaning().1?;
@@ -341,7 +365,13 @@ impl<'a> Selection<'a> {
         let (lower, upper) = self.settled();
         let (Some(from), Some(to)) = self.leaning() else {
             let leaning = self.leaning();
-            return (lower.or(leaning.0), upper.or(leaning.1));
+            let upper = upper.or_else(|| {
+                let mut above = self.loads.iter().filter(|it| it.1 == State::LeansUpper);
+                let above = above.find(|it| lower.is_none_or(|lower| it.0.rate > lower.rate));
+                above.map(|it| it.0)
+            });
+            let under = |it: &&Load| upper.is_none_or(|upper| it.rate < upper.rate);
+            return (lower.or(leaning.0.filter(under)), upper);
         };
         if lower.is_some() && upper.is_some() {
             return (lower, upper);
@@ -351,12 +381,15 @@ impl<'a> Selection<'a> {
         let loads = || self.loads.iter().map(|(load, _)| *load);
         let upper = upper.or_else(|| {
             let above = || loads().filter(|it| lower.is_none_or(|lower| it.rate > lower.rate));
-            let sure = above().find(|it| below(it) > 1.0 - BEYOND_UNSETTLED);
-            sure.or_else(|| above().rfind(|it| it.leans_bad()))
+            let mut bad = above().filter(|it| it.leans_bad());
+            let sure = bad.clone().find(|it| below(it) > 1.0 - BEYOND_UNSETTLED);
+            sure.or_else(|| bad.next_back())
         });
         let lower = lower.or_else(|| {
-            let mut sure = loads().filter(|it| below(it) < BEYOND_UNSETTLED);
-            sure.rfind(|it| upper.is_none_or(|upper| it.rate < upper.rate))
+            let under = |it: &&Load| upper.is_none_or(|upper| it.rate < upper.rate);
+            let mut good = loads().filter(under).filter(|it| !it.leans_bad());
+            let sure = good.clone().rfind(|it| below(it) < BEYOND_UNSETTLED);
+            sure.or_else(|| good.next())
         });
         (lower, upper)
     }
@@ -435,7 +468,7 @@ fn state(load: &Load, search: &Search) -> State {
 }
 
 fn takes(trial: &Trial) -> Duration {
-    trial.rest + trial.duration
+    trial.rest + warm_up(trial.duration) + trial.duration
 }
 
 /// How far two loads are apart, as a share of the upper one.

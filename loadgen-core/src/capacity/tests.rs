@@ -29,7 +29,7 @@ fn method() -> Method {
 
 fn held(held: &[bool]) -> Measured {
     Measured::Valid {
-        held: held.to_vec(),
+        held: held.iter().copied().map(Some).collect(),
         kept: 1.0,
     }
 }
@@ -192,6 +192,42 @@ fn goals_that_break_below_the_generators_limit_give_an_upper_bound() {
     assert!(answer.upper.is_some() && answer.generator_limit.is_some());
 }
 
+/// A place that cannot be told, below a load that was offered and broke, is no limit.
+#[test]
+fn what_cannot_be_offered_between_the_bounds_leaves_them_apart() {
+    let mut search = Search::new(method(), 1, range(100.0, 50_000.0, Some(5_300.0))).unwrap();
+    let (_, answer) = searched(&mut search, true, |trial| match trial.rate.per_second() {
+        between if between > 4_700.0 && between < 5_200.0 => Measured::Invalid,
+        rate => held(&[rate <= 4_700.0]),
+    });
+    assert_eq!(answer.end, End::Undecided, "{answer:?}");
+    let (lower, upper) = ends(&answer);
+    assert!(
+        lower.unwrap() <= 4_700.0 && upper.unwrap() >= 5_200.0,
+        "{answer:?}"
+    );
+}
+
+/// Of a trial that was ended before its time it is not known what would have become of the other goals.
+#[test]
+fn what_was_not_seen_is_not_held() {
+    let mut search = Search::new(method(), 2, range(100.0, 50_000.0, Some(5_000.0))).unwrap();
+    let (_, answer) = searched(&mut search, true, |trial| Measured::Valid {
+        held: match trial.rate.per_second() <= 4_000.0 {
+            true => vec![Some(true), Some(true)],
+            false => vec![Some(false), None],
+        },
+        kept: 1.0,
+    });
+    assert_eq!(answer.decided_by, Some(0));
+    let other = &answer.goals[1];
+    assert_eq!(
+        other.lower.map(|it| it.rate),
+        answer.lower.map(|it| it.rate)
+    );
+    assert_eq!(other.upper, None, "{other:?}");
+}
+
 #[test]
 fn a_lower_bound_that_is_not_confirmed_is_given_up() {
     let mut search = Search::new(method(), 1, range(100.0, 50_000.0, Some(5_000.0))).unwrap();
@@ -246,7 +282,7 @@ fn it_can_be_stopped_before_it_began() {
         ((None, None), None, None)
     );
     assert_eq!((answer.decided_by, answer.goals.len()), (None, 2));
-    assert_eq!(search.standing().lower, None);
+    assert_eq!(answer.lower, None);
 }
 
 #[test]
@@ -337,7 +373,16 @@ proptest! {
         if let (Some(lower), Some(upper)) = (answer.lower, answer.upper) {
             prop_assert!(lower.rate < upper.rate, "{answer:?}");
         }
+        if let Some(goal) = answer.decided_by {
+            let at = answer.goals[goal].upper.map(|it| it.rate);
+            prop_assert_eq!(at, answer.upper.map(|it| it.rate), "{:?}", answer);
+        }
         for known in &answer.goals {
+            let rate = |bound: Option<super::Bound>| bound.map(|it| it.rate);
+            prop_assert!(rate(known.lower) >= rate(answer.lower), "{answer:?}");
+            if let Some(upper) = known.upper {
+                prop_assert!(answer.upper.is_none_or(|it| it.rate <= upper.rate), "{answer:?}");
+            }
             if let (Some(lower), Some(upper)) = (known.lower, known.upper) {
                 prop_assert!(lower.rate < upper.rate, "{known:?}");
             }

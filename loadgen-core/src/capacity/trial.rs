@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::conclude::round;
 use crate::record::RunRecord;
 use crate::report::{Document, Scenario, Trial, TrialPurpose, TrialResult, hindrance};
+use crate::units::human;
 
 /// The load of a trial.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -15,6 +16,26 @@ pub enum Offered {
     Rate(f64),
 }
 
+/// A goal that ended a trial before its time is lost, though by the figures it may hold: what was cut off with the load is
+/// in none of them.
+pub(super) fn mark_lost(record: &RunRecord, document: &mut Document) {
+    let Some(early) = &record.early_end else {
+        return;
+    };
+    let goals = document
+        .scenarios
+        .iter_mut()
+        .flat_map(|it| &mut it.thresholds);
+    for goal in goals.filter(|it| it.expression == early.condition && it.pass) {
+        let after = human::duration(early.at);
+        goal.pass = false;
+        goal.observed = None;
+        goal.unjudged = Some(format!(
+            "too much was overdue after {after}, when the trial was ended"
+        ));
+    }
+}
+
 /// What the record of a trial and its result document say of it. `from` and `duration` are when it began and how long it was to be.
 pub(super) fn trial(
     record: &RunRecord,
@@ -22,7 +43,6 @@ pub(super) fn trial(
     purpose: TrialPurpose,
     offered: Offered,
     (from, duration): (Duration, Duration),
-    certain_after: Option<Duration>,
 ) -> Trial {
     let (rate_per_s, users) = match offered {
         Offered::Rate(rate) => (Some(rate), None),
@@ -31,7 +51,12 @@ pub(super) fn trial(
     let scenario = document.scenarios.first();
     let goals = scenario.map(|it| it.thresholds.clone()).unwrap_or_default();
     let broken = goals.iter().find(|it| !it.pass);
+    let is_empty = scenario.is_none_or(|it| it.ledger.planned == 0);
     let (result, reason) = match (hindrance(record, &goals), broken) {
+        _ if is_empty => {
+            let reason = "no iteration fell into it".to_owned();
+            (TrialResult::Invalid, Some(reason))
+        }
         (Some(reason), _) => (TrialResult::Invalid, Some(reason)),
         (None, Some(goal)) => {
             let observed = goal.observed.map_or_else(
@@ -46,7 +71,7 @@ pub(super) fn trial(
                         true => " ",
                         false => "",
                     };
-                    format!("{}{blank}{unit}", crate::units::human::significant(it))
+                    format!("{}{blank}{unit}", human::significant(it))
                 },
             );
             let reason = format!("`{}`: {observed}", goal.expression);
@@ -60,7 +85,10 @@ pub(super) fn trial(
         users,
         from_s: round(from.as_secs_f64()),
         duration_s: duration.as_secs_f64(),
-        certain_after_s: certain_after.map(|it| round(it.as_secs_f64())),
+        certain_after_s: record
+            .early_end
+            .as_ref()
+            .map(|it| round(it.at.as_secs_f64())),
         result,
         reason,
         completed_per_s: round(scenario.map_or(0.0, completed_per_s)),
@@ -84,6 +112,18 @@ pub(super) fn completed_per_s(scenario: &Scenario) -> f64 {
         true => scenario.ledger.completed as f64 / time,
         false => 0.0,
     }
+}
+
+/// How fast iterations completed, as a part of how fast they were offered. What was offered is counted, as a chance that
+/// has fewer arrivals fall into a trial is none of the service's.
+pub(super) fn pace(document: &Document, duration: Duration) -> f64 {
+    document.scenarios.first().map_or(0.0, |it| {
+        let offered = it.ledger.wanted() as f64 / duration.as_secs_f64();
+        match offered > 0.0 {
+            true => completed_per_s(it) / offered,
+            false => 1.0,
+        }
+    })
 }
 
 /// The part of what was offered that completed, 0 to 1.

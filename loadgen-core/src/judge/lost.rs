@@ -4,11 +4,25 @@ use super::{judge, series};
 use crate::condition::{Metric, Series, Threshold, Unit};
 use crate::record::{EarlyEnd, Reading, Samples, ScenarioRecord};
 
-/// A load of so many arrivals in all, at a constant rate per second.
+/// So many standard deviations more arrivals than the mean come by chance once in thirty thousand loads.
+const SPREAD: f64 = 4.0;
+
+/// A load of so many arrivals in all, at a constant rate per second; with arrivals at random the means of both.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Arrivals {
     pub(crate) planned: f64,
     pub(crate) per_second: f64,
+    pub(crate) is_even: bool,
+}
+
+impl Arrivals {
+    /// The most that there may be of a part of them.
+    fn most(self, count: f64) -> f64 {
+        match self.is_even {
+            true => count,
+            false => count + SPREAD * count.sqrt(),
+        }
+    }
 }
 
 /// Why a load may end, where this condition is lost by what is recorded so far: of all arrivals that it is to be judged
@@ -24,7 +38,7 @@ pub(crate) fn lost(
     let is_lost = match (condition.metric(), condition.value_unit()) {
         (Metric::ErrorRate, _) => {
             let bad = record.ledger.failed + record.unanswered;
-            !condition.may_hold_from(bad as f64 * 100.0 / arrivals.planned)
+            !condition.may_hold_from(bad as f64 * 100.0 / arrivals.most(arrivals.planned))
         }
         (Metric::Series(Series::ResponseTime, statistic), Unit::Time { nanos, .. }) => {
             let Reading::At(quantile) = series::reading(*statistic) else {
@@ -35,8 +49,9 @@ pub(crate) fn lost(
             let late = times.len() - times.count_between(0, limit as u64);
             // What came within the limit, and is under way, may yet be in time; the rest is too late already.
             let under_way = record.ledger.wanted().saturating_sub(times.len()) as f64;
-            let overdue = (under_way - arrivals.per_second * limit / 1e9).max(0.0);
-            late as f64 + overdue > (1.0 - quantile) * arrivals.planned + 1.0
+            let overdue = (under_way - arrivals.most(arrivals.per_second * limit / 1e9)).max(0.0);
+            let planned = arrivals.most(arrivals.planned);
+            late as f64 + overdue > (1.0 - quantile) * planned + 1.0
         }
         _ => false,
     };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::capacity::{Offered, Step};
-use crate::report::page::{bounds, purpose};
+use crate::report::page::purpose;
 use crate::report::{Capacity, Progress};
 use crate::units::human;
 
@@ -71,7 +71,7 @@ impl Search {
             whole: Some(format!("{}; {took} of {budget} used", self.now())),
             ..Progress::running(
                 "SEARCHING",
-                format!("{name}, capacity {}", bounds(&self.known)),
+                format!("{name}, capacity {}", self.known.bounds()),
             )
         }
     }

@@ -223,12 +223,13 @@ fn searched(standing: &Value) -> Value {
         "wanted_width": 0.02, "end": "settled",
         "summary": "capacity 48,000 to 48,960/s, width 1.96%, 2 of 3 trials held, response_time.p99 < 5ms breaks first, \
                     on backend b2",
-        "at_lower": {"held": 2, "of": 3}, "confirmed": true,
+        "at_lower": {"held": 2, "of": 3, "settled": true}, "confirmed": true,
+        "at_upper": {"held": 1, "of": 3, "settled": false}, "shown_trial": trials.as_array().map_or(0, |it| it.len() - 1),
         "breaks_first": {
             "goal": {"expression": "response_time.p99 < 5ms", "unit": "ms", "observed": 14.2, "pass": false},
             "at_per_s": 48_960.0, "cause": "slow", "backend": "b2",
-            "explanation": "the service completed 48,300/s of 48,960/s, none of the rest waited for a connection, a \
-                            stream or a user",
+            "explanation": "the service completed 48,300/s of 48,960/s, none of the response time was waiting for a free \
+                            user or stream",
         },
         "goals": [
             {"expression": "response_time.p99 < 5ms", "holds_at_per_s": 48_000.0, "breaks_at_per_s": 48_960.0},

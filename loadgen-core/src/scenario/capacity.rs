@@ -7,6 +7,7 @@ use super::protocol::layers::Layers;
 use super::protocol::room::Life;
 use super::reader::{Entry, List, object};
 use super::value::PositiveSpan;
+use crate::capacity::Method;
 use crate::condition::Threshold;
 use crate::units::Rate;
 
@@ -44,7 +45,7 @@ pub struct CapacityPlan {
     pub from: Option<Rate>,
     /// The highest rate that is tried; 64 times the most that users got where it is `None`.
     pub to: Option<Rate>,
-    /// How far apart the bounds of the result may be, in parts of the upper one: above 0, at most 0.5.
+    /// How far apart the bounds of the result may be, in parts of the upper one: above 0.0005, at most 0.5.
     pub width: f64,
     /// The longest that the search may take, at least 15 s.
     pub budget: Duration,
@@ -56,8 +57,8 @@ impl Default for CapacityPlan {
             goals: Vec::new(),
             from: None,
             to: None,
-            width: 0.02,
-            budget: Duration::from_secs(300),
+            width: Method::WIDTH,
+            budget: Method::BUDGET,
         }
     }
 }
@@ -76,11 +77,6 @@ pub struct CapacityError {
 }
 
 impl CapacityPlan {
-    /// The least that a search may be given: there are some twenty trials in one.
-    pub const LEAST_BUDGET: Duration = Duration::from_secs(15);
-    /// Bounds further apart are no answer.
-    pub const WIDEST: f64 = 0.5;
-
     /// Whether it can be carried out.
     ///
     /// # Errors
@@ -120,11 +116,11 @@ impl CapacityPlan {
             let expected = format!("a rate below `to`, which is {to}");
             return refuse("from", from.to_string(), &expected);
         }
-        if !(self.width > 0.0 && self.width <= Self::WIDEST) {
+        if !(self.width > Method::LEAST_WIDTH && self.width <= Method::MOST_WIDTH) {
             let found = format!("{}%", self.width * 100.0);
-            return refuse("width", found, "a percentage above 0%, at most 50%");
+            return refuse("width", found, "a percentage above 0.05%, at most 50%");
         }
-        if self.budget < Self::LEAST_BUDGET {
+        if self.budget < Method::LEAST_BUDGET {
             let found = crate::units::format_duration(self.budget);
             return refuse(
                 "budget",

@@ -60,12 +60,7 @@ impl View {
         if !is_drawn(&self.screen) {
             return run;
         }
-        self.below.change(|drawn| {
-            drawn.known = Some(next.so_far.clone());
-            drawn.step = Some(next.step);
-            drawn.at = Duration::ZERO;
-            drawn.figures = None;
-        });
+        self.rests(next.step, next.so_far);
         let below = self.below.clone();
         run.listen(move |event: &Event<'_>| {
             if let Event::Snapshot(snapshot) = event {
@@ -75,6 +70,19 @@ impl View {
                 });
             }
         })
+    }
+
+    /// This is being done, of which there are no figures yet.
+    pub(super) fn rests(&mut self, step: Step, so_far: &Capacity) {
+        if !is_drawn(&self.screen) {
+            return;
+        }
+        self.below.change(|drawn| {
+            drawn.known = Some(so_far.clone());
+            drawn.step = Some(step);
+            drawn.at = Duration::ZERO;
+            drawn.figures = None;
+        });
     }
 
     /// A trial is over.
@@ -154,18 +162,9 @@ impl Drawn {
 
 /// What is known of the capacity.
 fn known(known: &Capacity) -> String {
-    let rate = human::rate;
-    match (known.lower_per_s, known.upper_per_s) {
-        (Some(lower), Some(upper)) => {
-            let apart = known.width.map(human::percent).unwrap_or_default();
-            let (lower, upper) = (rate(lower), rate(upper));
-            let lower = lower.trim_end_matches("/s");
-            format!("capacity {lower} to {upper} so far, {apart} apart")
-        }
-        (Some(lower), None) => format!("capacity {} or more", rate(lower)),
-        (None, Some(upper)) => format!("capacity below {}", rate(upper)),
-        (None, None) => "capacity not known yet".to_owned(),
-    }
+    let apart = known.width.map(human::percent);
+    let apart = apart.map_or_else(String::new, |it| format!(", {it} apart"));
+    format!("capacity {} so far{apart}", known.bounds())
 }
 
 /// What is being done after so many trials.
@@ -263,9 +262,9 @@ fn trials(all: &[Trial], most: usize) -> Vec<Line> {
         let widths = last.iter().map(|(_, it)| flow::columns(&texts(it)));
         widths.max().unwrap_or(0)
     };
-    let (of_load, of_time) = (widest(&load), widest(&lasted));
+    let (of_load, of_time) = (widest(&Trial::load), widest(&lasted));
     let lines = last.iter().map(|(nth, trial)| {
-        let (load, time) = (load(trial), lasted(trial));
+        let (load, time) = (trial.load(), lasted(trial));
         let figures = [result(trial).to_owned()].into_iter().chain(times(trial));
         let mut text = format!("  {nth:>3}  {load:>of_load$}  {time:>of_time$}");
         for figure in figures.chain(trial.reason.clone()) {
@@ -283,17 +282,8 @@ fn trials(all: &[Trial], most: usize) -> Vec<Line> {
     lines.collect()
 }
 
-fn load(trial: &Trial) -> String {
-    match (trial.rate_per_s, trial.users) {
-        (Some(rate), _) => human::rate(rate),
-        (None, users) => human::counted(users.unwrap_or_default(), "user"),
-    }
-}
-
 fn lasted(trial: &Trial) -> String {
-    let after = trial.certain_after_s.unwrap_or(trial.duration_s);
-    let lasted = after.min(trial.duration_s);
-    human::duration(Duration::from_secs_f64(lasted.max(0.0)))
+    human::duration(Duration::from_secs_f64(trial.lasted_s().max(0.0)))
 }
 
 fn times(trial: &Trial) -> impl Iterator<Item = String> {
@@ -322,7 +312,7 @@ fn told(nth: usize, trial: &Trial) -> String {
     let figures: Vec<String> = [completed].into_iter().chain(times(trial)).collect();
     let text = format!(
         "trial {nth}: {} for {}, {}, {result}",
-        load(trial),
+        trial.load(),
         lasted(trial),
         figures.join(", ")
     );

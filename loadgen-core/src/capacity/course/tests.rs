@@ -54,7 +54,9 @@ impl Service {
             (false, true) => TrialResult::Held,
             (false, false) => TrialResult::Broke,
         };
-        let took = users.map_or(ALONE, |users| users as f64 / completed_per_s);
+        // What is offered beyond the capacity waits: half of all for half of what the last waits for.
+        let waits = step.duration.as_secs_f64() * (asked / completed_per_s - 1.0) / 2.0;
+        let took = users.map_or(ALONE + waits, |users| users as f64 / completed_per_s);
         let response_time_us = Statistics {
             count: 1_000,
             p50: Some(took * 1e6),
@@ -120,7 +122,14 @@ fn searched(service: Service, plan: &CapacityPlan, most_trials: usize) -> (Capac
                 if !died && trial.rate_per_s.is_some_and(|it| it >= service.dies_from) {
                     (gone, died) = (service.gone_for, true);
                 }
-                course.enter(trial, 1.0, None, elapsed);
+                let seen = Seen {
+                    kept: 1.0,
+                    pace: trial
+                        .rate_per_s
+                        .map_or(1.0, |it| trial.completed_per_s / it),
+                    breach: None,
+                };
+                course.enter(trial, seen, elapsed);
             }
             Step::Rest(lasts) => elapsed += lasts,
             Step::CoolDown(lasts) => {
@@ -231,4 +240,188 @@ fn short_trials_of_a_slow_goal_are_told_of() {
     assert_eq!(course(Duration::from_millis(20)).notes, [""; 0]);
     let notes = course(Duration::from_millis(600)).notes;
     assert!(notes[0].contains("up to 20% too high"), "{notes:?}");
+}
+
+/// A course that has got to rates, and one whose trials are entered by hand.
+fn entered(
+    course: &mut Course,
+    step: &TrialStep,
+    elapsed: Duration,
+    change: impl FnOnce(&mut Trial),
+) {
+    let mut trial = Service::of(5_000.0).trial(step, elapsed);
+    change(&mut trial);
+    let seen = Seen {
+        kept: 1.0,
+        pace: trial
+            .rate_per_s
+            .map_or(1.0, |it| trial.completed_per_s / it),
+        breach: None,
+    };
+    course.enter(trial, seen, elapsed);
+}
+
+fn trial_of(step: Step) -> TrialStep {
+    match step {
+        Step::Trial(step) => step,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn invalid(trial: &mut Trial) {
+    trial.result = TrialResult::Invalid;
+    trial.reason = Some("the generator stood still".to_owned());
+}
+
+fn found(course: &Course) -> Capacity {
+    course.found(
+        &[GOAL.parse().expect("a condition")],
+        Duration::from_secs(1),
+    )
+}
+
+#[test]
+fn one_user_alone_is_tried_again_where_the_generator_was_in_the_way() {
+    let mut course = Course::new(&plan(), 1, 1_000).expect("a course");
+    let first = trial_of(course.next(Duration::ZERO));
+    assert!(!first.warm_up.is_zero());
+    entered(&mut course, &first, first.duration, invalid);
+    let second = trial_of(course.next(first.duration));
+    assert_eq!(
+        (second.purpose, second.warm_up),
+        (TrialPurpose::Idle, Duration::ZERO)
+    );
+    entered(&mut course, &second, first.duration * 2, invalid);
+    assert_eq!(course.next(first.duration * 2), Step::Done);
+    let found = found(&course);
+    assert_eq!(found.end, CapacityEnd::Generator);
+    assert_eq!(
+        found.summary,
+        "no capacity is known: one user alone was not offered in time: the generator stood still"
+    );
+}
+
+/// An answer may take longer than the trial: the next one is longer, and waits for the first.
+#[test]
+fn one_user_alone_is_waited_for() {
+    let mut course = Course::new(&plan(), 1, 1_000).expect("a course");
+    let first = trial_of(course.next(Duration::ZERO));
+    entered(&mut course, &first, first.duration, |trial| {
+        invalid(trial);
+        trial.error_rate = None;
+    });
+    assert!(!course.knows(), "nothing came of it");
+    let second = trial_of(course.next(first.duration));
+    assert!(second.duration > first.duration && second.warm_up.is_zero());
+    entered(
+        &mut course,
+        &second,
+        first.duration + second.duration,
+        |_| (),
+    );
+    let third = trial_of(course.next(first.duration + second.duration));
+    assert_eq!(
+        (third.purpose, third.offered),
+        (TrialPurpose::Ramp, Offered::Users(2))
+    );
+    assert!(!third.warm_up.is_zero());
+}
+
+/// Who is rested for is tried, however little of the time is left after that.
+#[test]
+fn a_trial_that_was_chosen_is_made() {
+    let service = Service::of(5_000.0);
+    let (mut course, mut elapsed, mut rested) = (
+        Course::new(&plan(), 1, 1_000).expect("a course"),
+        Duration::ZERO,
+        0,
+    );
+    loop {
+        match course.next(elapsed) {
+            Step::Done => break,
+            Step::Trial(step) => {
+                elapsed += step.duration;
+                let trial = service.trial(&step, elapsed);
+                entered(&mut course, &step, elapsed, |it| *it = trial);
+            }
+            Step::CoolDown(lasts) => {
+                elapsed += lasts;
+                course.cooled(Some(ALONE * 1e6), elapsed);
+            }
+            Step::Rest(lasts) => {
+                rested += 1;
+                elapsed += lasts;
+                // Somebody else took more than all the time that there is.
+                elapsed += Duration::from_secs(90);
+                let next = course.next(elapsed);
+                assert!(matches!(next, Step::Trial(_)), "{next:?}");
+            }
+        }
+    }
+    assert_eq!(rested, 1);
+}
+
+/// One straggler, or an answer that takes as long whatever the load, is not a service that falls behind.
+#[test_case(Some(700_000.0), 2 => CapacityEnd::Stopped; "late once")]
+#[test_case(Some(700_000.0), 3 => CapacityEnd::Unbounded; "late twice")]
+#[test_case(Some(1_000.0), 5 => CapacityEnd::Stopped; "as fast as alone")]
+fn falls_behind(p50_us: Option<f64>, trials: usize) -> CapacityEnd {
+    let mut course = Course::new(&plan(), 1, 1).expect("a course");
+    let mut elapsed = Duration::ZERO;
+    for _ in 0..trials {
+        let step = loop {
+            match course.next(elapsed) {
+                Step::Trial(step) => break step,
+                Step::CoolDown(lasts) => {
+                    elapsed += lasts;
+                    course.cooled(Some(ALONE * 1e6), elapsed);
+                }
+                Step::Rest(lasts) => elapsed += lasts,
+                Step::Done => return found(&course).end,
+            }
+        };
+        elapsed += step.duration;
+        entered(&mut course, &step, elapsed, |trial| {
+            trial.result = TrialResult::Held;
+            trial.goals = vec![goal(true)];
+            if let Some(rate) = trial.rate_per_s {
+                trial.completed_per_s = rate * 0.8;
+                trial.response_time_us.p50 = p50_us;
+            }
+        });
+    }
+    found(&course).end
+}
+
+/// What was known when an error came is told, and is no pass.
+#[test]
+fn an_error_leaves_what_is_known() {
+    let (mut course, mut elapsed) = (
+        Course::new(&plan(), 1, 1).expect("a course"),
+        Duration::ZERO,
+    );
+    for _ in 0..6 {
+        match course.next(elapsed) {
+            Step::Trial(step) => {
+                elapsed += step.duration;
+                entered(&mut course, &step, elapsed, |_| ());
+            }
+            Step::CoolDown(lasts) => {
+                elapsed += lasts;
+                course.cooled(Some(ALONE * 1e6), elapsed);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    course.fail("the workload panicked: oh".to_owned());
+    assert_eq!(course.next(elapsed), Step::Done);
+    let found = found(&course);
+    assert_eq!(found.end, CapacityEnd::Failed);
+    let lower = found.lower_per_s.expect("it is known");
+    let expected = "as far as it was looked for: the workload panicked: oh";
+    assert!(
+        found.summary.ends_with(expected) && lower > 0.0,
+        "{}",
+        found.summary
+    );
 }

@@ -25,6 +25,7 @@ fn at(per_second: f64) -> Option<Step> {
         purpose: TrialPurpose::Refine,
         offered: Offered::Rate(per_second),
         duration: Duration::from_secs(3),
+        warm_up: Duration::ZERO,
     }))
 }
 
@@ -94,7 +95,7 @@ fn a_search_has_no_verdict_and_says_what_is_known() {
     );
     let dashboard = dashboard().of_trial(search, None);
     let whole = read(&dashboard.whole());
-    assert_eq!(whole["title"], "greet, capacity 200/s or more: SEARCHING");
+    assert_eq!(whole["title"], "greet, capacity ≥ 200/s: SEARCHING");
     let header = whole["header"].as_str().unwrap();
     for text in [
         "SEARCHING",

@@ -38,7 +38,10 @@ pub struct Capacity {
     pub notes: Vec<String>,
     /// Trials at the lower bound.
     pub at_lower: TrialCount,
-    /// Whether one trial there, longer than any other, held at the end.
+    /// Trials at the upper bound.
+    #[serde(default)]
+    pub at_upper: TrialCount,
+    /// Whether the lower bound is settled, and one trial there, longer than any other, held at the end.
     pub confirmed: bool,
     /// What broke first above it; left out where nothing did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -47,6 +50,9 @@ pub struct Capacity {
     pub goals: Vec<CapacityGoal>,
     /// Every trial, in order: one user alone, users doubled, then rates.
     pub trials: Vec<Trial>,
+    /// Which of `trials`, from 0, the document's scenario is of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_trial: Option<u64>,
     /// What users and throughput make of the Universal Scalability Law; left out where there is too little for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scalability: Option<Scalability>,
@@ -72,22 +78,19 @@ impl Capacity {
             }
             (Some(lower), None) => format!("≥ {}", human::rate(lower)),
             (None, Some(upper)) => format!("< {}", human::rate(upper)),
-            (None, None) => "none".to_owned(),
+            (None, None) => "not known".to_owned(),
         }
     }
 }
 
 impl Document {
-    /// Which trial of a search the document's scenario is of: the one that had its response times.
+    /// Which trial of a search the document's scenario is of.
     #[must_use]
-    pub fn standing_trial(&self) -> Option<&Trial> {
-        let times = &self.scenarios.first()?.response_time_us;
-        let of_trials = Statistics {
-            histogram: None,
-            ..times.clone()
-        };
-        let mut trials = self.capacity.as_ref()?.trials.iter();
-        trials.rfind(|it| it.response_time_us == of_trials)
+    pub fn shown_trial(&self) -> Option<&Trial> {
+        let capacity = self.capacity.as_ref()?;
+        capacity
+            .trials
+            .get(usize::try_from(capacity.shown_trial?).ok()?)
     }
 }
 
@@ -117,6 +120,8 @@ pub enum CapacityEnd {
     Stopped,
     /// The service was not there any more.
     Died,
+    /// An error ended it: the first of `notes`.
+    Failed,
 }
 
 /// How many trials held, of how many.
@@ -127,6 +132,9 @@ pub struct TrialCount {
     pub held: u64,
     /// All.
     pub of: u64,
+    /// Whether these, by their number and length, make the rate a bound; else it is where trials so far point to.
+    #[serde(default)]
+    pub settled: bool,
 }
 
 /// A goal, and what trials tell of it.
@@ -160,7 +168,7 @@ pub struct Breach {
     /// or one only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<String>,
-    /// The outcome that was new or became more; left out where all were ok.
+    /// What failed most, where the goal is about failures; left out where all were ok.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<String>,
     /// What shows that, in a sentence.
@@ -223,6 +231,55 @@ pub struct Trial {
     /// nobody waited for that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cool_down_s: Option<f64>,
+}
+
+impl Trial {
+    /// How long it was measured, in seconds: to its end, or until that was certain.
+    #[must_use]
+    pub fn lasted_s(&self) -> f64 {
+        self.certain_after_s
+            .map_or(self.duration_s, |it| it.min(self.duration_s))
+    }
+
+    /// A percentile of the response times, in microseconds: `p50`, `p90`, `p95`, `p99`, `p999` or `p9999`. One that there
+    /// are too few samples to tell is as a goal on it was held against it; `None` where none was.
+    #[must_use]
+    pub fn percentile_us(&self, name: &str) -> Option<f64> {
+        let times = &self.response_time_us;
+        let known = match name {
+            "p50" => times.p50,
+            "p90" => times.p90,
+            "p95" => times.p95,
+            "p99" => times.p99,
+            "p999" => times.p999,
+            "p9999" => times.p9999,
+            _ => None,
+        };
+        known.or_else(|| {
+            let of = format!("response_time.{name} ");
+            let mut goals = self.goals.iter();
+            let goal = goals.find(|it| it.expression.starts_with(&of))?;
+            let us = match goal.unit.as_deref()? {
+                "ns" => 1e-3,
+                "us" => 1.0,
+                "ms" => 1e3,
+                "s" => 1e6,
+                "m" => 6e7,
+                "h" => 3.6e9,
+                _ => return None,
+            };
+            Some(goal.observed? * us)
+        })
+    }
+
+    /// What was offered, in words: `41,200/s`, `64 users`.
+    #[must_use]
+    pub fn load(&self) -> String {
+        match (self.rate_per_s, self.users) {
+            (Some(rate), _) => human::rate(rate),
+            (None, users) => human::counted(users.unwrap_or_default(), "user"),
+        }
+    }
 }
 
 /// What a trial was for.

@@ -498,12 +498,11 @@ fn a_goal_that_holds_at_no_rate_is_a_failure() {
         capacity["goals"] = known;
         capacity["end"] = "from".into();
         capacity["summary"] =
-            "capacity below 32/s, the lowest rate to be tried: `response_time.p99 < 5ms`: 6 ms"
-                .into();
+            "capacity < 32/s, the lowest rate to be tried: `response_time.p99 < 5ms`: 6 ms".into();
         let verdict = &mut json["verdict"];
         verdict["status"] = "fail".into();
         verdict["reasons"] = json!([
-            "capacity below 32/s, the lowest rate to be tried: `response_time.p99 < 5ms`: 6 ms"
+            "capacity < 32/s, the lowest rate to be tried: `response_time.p99 < 5ms`: 6 ms"
         ]);
     })
     .to_junit();

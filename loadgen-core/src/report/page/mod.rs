@@ -18,7 +18,7 @@ use super::view::{Page, Progress};
 
 pub use self::carried::embedded;
 pub(crate) use self::parts::{ChapterPart, Parts, Writer};
-pub(crate) use super::view::{bounds, purpose};
+pub(crate) use super::view::purpose;
 
 /// Its look, and what draws the charts.
 const STYLE: &str = include_str!("page.css");

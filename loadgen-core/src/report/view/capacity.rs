@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 
 use super::super::document::{
-    Breach, BreachCause, Capacity, CapacityGoal, Scalability, ThresholdResult, Trial, TrialPurpose,
-    TrialResult,
+    Breach, BreachCause, Capacity, CapacityGoal, Scalability, ThresholdResult, Trial, TrialCount,
+    TrialPurpose, TrialResult,
 };
 use super::curve::{Curve, Dots};
 use super::{Cell, Condition, Fact, Item, Section, Table, Tone, column, observed};
@@ -20,6 +20,7 @@ pub(super) fn section(capacity: &Capacity) -> Section {
     let mut items = Vec::new();
     items.extend(capacity.breaks_first.as_ref().map(breach).map(Item::Fact));
     items.extend(lower_bound(capacity).map(Item::Fact));
+    items.extend(upper_bound(capacity).map(Item::Fact));
     items.push(Item::Conditions("goals", goals(&capacity.goals)));
     let loads = Load::all(capacity);
     items.push(Item::Table(table(capacity, &loads)));
@@ -39,7 +40,7 @@ pub(super) fn of_trial(trial: &Trial) -> String {
         TrialResult::Broke => "which broke",
         TrialResult::Invalid => "which says nothing of the service",
     };
-    let (lasted, load) = (human::micros(lasted_s(trial) * 1e6), load(trial));
+    let (lasted, load) = (human::micros(trial.lasted_s() * 1e6), trial.load());
     let preposition = match trial.rate_per_s {
         Some(_) => "at",
         None => "with",
@@ -112,21 +113,39 @@ fn breach(breach: &Breach) -> Fact {
 
 /// How sure the lower bound is, where there is one.
 fn lower_bound(capacity: &Capacity) -> Option<Fact> {
-    let lower = capacity.lower_per_s?;
-    let at_lower = capacity.at_lower;
-    let mut parts = vec![format!(
-        "{}: {} of {} held",
-        human::rate(lower),
-        human::count(at_lower.held),
-        human::counted(at_lower.of, "trial")
-    )];
+    let mut parts = tried_at(capacity.lower_per_s?, capacity.at_lower);
     let completed = capacity.conditional_per_s.map(human::rate);
     parts.extend(completed.map(|it| format!("{it} of it completed in the worst that counts")));
-    parts.push(match capacity.confirmed {
-        true => "confirmed by one longer than all others".to_owned(),
-        false => "not confirmed by a longer one".to_owned(),
+    let mut confirmations = capacity
+        .trials
+        .iter()
+        .filter(|it| it.purpose == TrialPurpose::Confirm && it.rate_per_s == capacity.lower_per_s);
+    let is_tried = confirmations.any(|it| it.result == TrialResult::Broke);
+    parts.push(match (capacity.confirmed, is_tried) {
+        (true, _) => "confirmed by one longer than all others".to_owned(),
+        (false, true) => "and one longer than all others, that was to confirm it, broke".to_owned(),
+        (false, false) => "not confirmed by a longer one".to_owned(),
     });
     Some(Fact::new("lower bound", parts.join(", ")))
+}
+
+/// How sure the upper bound is, where it is one of the service's.
+fn upper_bound(capacity: &Capacity) -> Option<Fact> {
+    let parts = tried_at(capacity.upper_per_s?, capacity.at_upper);
+    (capacity.at_upper.of > 0).then(|| Fact::new("upper bound", parts.join(", ")))
+}
+
+fn tried_at(rate: f64, count: TrialCount) -> Vec<String> {
+    let mut parts = vec![format!(
+        "{}: {} of {} held",
+        human::rate(rate),
+        human::count(count.held),
+        human::counted(count.of, "trial")
+    )];
+    if !count.settled {
+        parts.push("too few to be sure".to_owned());
+    }
+    parts
 }
 
 /// One line: what the law says lies in the measured range, and how far it is off there.
@@ -170,19 +189,6 @@ fn search(capacity: &Capacity) -> Fact {
         human::percent(capacity.wanted_width)
     ));
     Fact::new("search", parts.join(", "))
-}
-
-/// How long a trial was measured.
-fn lasted_s(trial: &Trial) -> f64 {
-    trial.certain_after_s.unwrap_or(trial.duration_s)
-}
-
-/// `41,200/s`, `64 users`.
-fn load(trial: &Trial) -> String {
-    match (trial.rate_per_s, trial.users) {
-        (Some(rate), _) => human::rate(rate),
-        (None, users) => human::counted(users.unwrap_or_default(), "user"),
-    }
 }
 
 /// All trials of one load.
@@ -232,7 +238,7 @@ impl<'a> Load<'a> {
         let shown = came_to_it
             .clone()
             .filter(|it| it.result == result)
-            .max_by(|a, b| lasted_s(a).total_cmp(&lasted_s(b)))
+            .max_by(|a, b| a.lasted_s().total_cmp(&b.lasted_s()))
             .or_else(|| came_to_it.next())
             .unwrap_or(first);
         let bound = match (is_lower, is_upper) {
@@ -329,11 +335,11 @@ fn table(capacity: &Capacity, loads: &[Load<'_>]) -> Table {
             })
         };
         cells.extend([
-            Cell::of_time(Some(lasted_s(trial) * 1e6)),
+            Cell::of_time(Some(trial.lasted_s() * 1e6)),
             Cell::of(human::rate(trial.completed_per_s)),
-            at_least(50.0, times.p50),
-            at_least(95.0, times.p95),
-            at_least(99.0, times.p99),
+            at_least(50.0, trial.percentile_us("p50")),
+            at_least(95.0, trial.percentile_us("p95")),
+            at_least(99.0, trial.percentile_us("p99")),
         ]);
         if has_errors {
             let errors = trial.error_rate.map(human::percent);
@@ -344,7 +350,7 @@ fn table(capacity: &Capacity, loads: &[Load<'_>]) -> Table {
             Cell::of(last.as_str()),
             of.bound.map_or_else(Cell::default, Cell::of),
         ]);
-        table.row(0, &load(trial), cells);
+        table.row(0, &trial.load(), cells);
         if let Some(row) = table.rows.last_mut() {
             row.tone = of.tone();
         }
@@ -361,14 +367,13 @@ fn curve(capacity: &Capacity, loads: &[Load<'_>]) -> Option<Curve> {
         .filter(|it| it.shown.rate_per_s.is_some() && it.shown.result != TrialResult::Invalid);
     let rows: Vec<Dots> = rates
         .filter_map(|it| {
-            let times = &it.shown.response_time_us;
-            let times_us = [times.p50, times.p95, times.p99];
+            let times_us = ["p50", "p95", "p99"].map(|name| it.shown.percentile_us(name));
             let errors = it.shown.error_rate.filter(|it| *it > 0.0);
             let errors = errors.map(|it| format!("{} errors", human::percent(it)));
             let bound = it.bound.map(str::to_owned);
             let beside: Vec<String> = bound.into_iter().chain(errors).collect();
             times_us.iter().any(Option::is_some).then(|| Dots {
-                label: load(it.shown),
+                label: it.shown.load(),
                 times_us,
                 beside: beside.join(", "),
                 tone: it.tone(),

@@ -39,7 +39,7 @@ pub(super) use self::overview::spoken;
 #[cfg(feature = "page")]
 pub(super) use self::page::{Chapter, Page};
 #[cfg(feature = "page")]
-pub(crate) use self::page::{Progress, bounds, purpose};
+pub(crate) use self::page::{Progress, purpose};
 #[cfg(feature = "text")]
 pub(super) use self::times::{confidence, percentiles};
 use super::document::{
@@ -368,7 +368,7 @@ impl View {
             (Some(overview::table(document)), sections.collect())
         } else {
             let plan = &document.run.plan;
-            let trial = document.standing_trial().map(capacity::of_trial);
+            let trial = document.shown_trial().map(capacity::of_trial);
             let trial = trial.as_deref();
             let sections = scenarios
                 .iter()

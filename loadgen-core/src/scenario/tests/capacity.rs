@@ -66,7 +66,7 @@ fn what_is_printed_is_read_as_the_same() {
 #[test_case(&json!({ "from": "200/s", "to": "100/s" }) => vec!["scenarios[0].capacity.from: found 200/s, expected a rate below `to`, which is 100/s"]; "from above to")]
 #[test_case(&json!({ "from": "0/s" }) => vec!["scenarios[0].capacity.from: found \"0/s\", expected at least 0.000001/s"]; "no rate")]
 #[test_case(&json!({ "width": "0%" }) => vec!["scenarios[0].capacity.width: found \"0%\", expected a percentage such as \"2%\", above 0% and below 100%"]; "no width")]
-#[test_case(&json!({ "width": "60%" }) => vec!["scenarios[0].capacity.width: found 60%, expected a percentage above 0%, at most 50%"]; "too wide")]
+#[test_case(&json!({ "width": "60%" }) => vec!["scenarios[0].capacity.width: found 60%, expected a percentage above 0.05%, at most 50%"]; "too wide")]
 #[test_case(&json!({ "budget": "1s" }) => vec!["scenarios[0].capacity.budget: found 1s, expected at least 15s: there are some twenty trials in a search"]; "too little time")]
 #[test_case(&json!({ "goal": "error_rate < 1%" }) => vec!["scenarios[0].capacity.goal: found an unknown field, expected a field of a search such as {\"goals\": [\"response_time.p99 < 20ms\"]}; goals are a list: `goals`"]; "a slip")]
 #[test_case(&json!({ "thresholds": [] }) => vec!["scenarios[0].capacity.thresholds: found an unknown field, expected a field of a search such as {\"goals\": [\"response_time.p99 < 20ms\"]}; what has to hold is `goals`"]; "the word of scenarios")]

@@ -50,6 +50,7 @@ fn drawn() -> Drawn {
             purpose: TrialPurpose::Refine,
             offered: Offered::Rate(4_950.0),
             duration: Duration::from_secs(10),
+            warm_up: Duration::ZERO,
         })),
         at: Duration::from_millis(7_300),
         figures: Some("4,948/s ok · p50 1.2 ms · p99 8.1 ms".to_owned()),
@@ -124,9 +125,9 @@ fn many_goals_are_counted() {
     assert!(lines[0].starts_with("  response_t…"), "{}", lines[0]);
 }
 
-#[test_case(None, None => "capacity not known yet")]
-#[test_case(Some(4_900.0), None => "capacity 4,900/s or more"; "no upper bound")]
-#[test_case(None, Some(5_000.0) => "capacity below 5,000/s"; "no lower bound")]
+#[test_case(None, None => "capacity not known so far")]
+#[test_case(Some(4_900.0), None => "capacity ≥ 4,900/s so far"; "no upper bound")]
+#[test_case(None, Some(5_000.0) => "capacity < 5,000/s so far"; "no lower bound")]
 fn says_what_is_known(lower: Option<f64>, upper: Option<f64>) -> String {
     known(&known_of(lower, upper))
 }

@@ -14,8 +14,9 @@ use tokio::io::{AsyncRead as _, AsyncWriteExt as _, DuplexStream, ReadBuf};
 use super::client::Client;
 use super::fault::Fault;
 use super::frame::{
-    ACK, CANCEL, CONTINUATION, DATA, END_STREAM, GOAWAY, HEADER_LEN, HEADERS, Header, MOST_31,
-    PREFACE, PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, put_header,
+    ACK, CANCEL, CONTINUATION, DATA, END_STREAM, GOAWAY, HAS_PRIORITY, HEADER_LEN, HEADERS, Header,
+    MOST_31, PADDED, PREFACE, PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
+    put_header,
 };
 use super::stream::Stream;
 use super::whole::{LIMITS, Seen, constant, request};
@@ -37,8 +38,8 @@ pub(super) enum Parted {
     /// end the stream (section 8.1.1), and where something comes on a stream that is over, which it may (5.1). A
     /// priority that is wrong has it take the stream for used, and with the last one all of them.
     EndsMore,
-    /// The library looks at what it has of a block that is not whole and takes each piece for one, and none that
-    /// depends on itself.
+    /// The library looks at what it has of a block that is not whole and takes each piece for one, and does not look
+    /// at one at all whose stream is to depend on itself, so that the tables of both are no longer the same.
     AmidBlock,
     /// The library takes what RFC 9113 does not allow: pseudo-fields of requests, and any in trailers (section 8.3), a
     /// head on a stream of nobody (5.1), a push on one that is over (8.4), a server's settings that allow pushes
@@ -329,6 +330,18 @@ fn allow_pushes(header: Header, payload: &[u8]) -> bool {
     header.kind == SETTINGS && settings.contains(&[0, 2, 0, 0, 0, 1])
 }
 
+/// Whether these are fields whose stream is to come behind itself.
+fn depends_on_itself(header: Header, payload: &[u8]) -> bool {
+    let padding = usize::from(header.has(PADDED));
+    let behind = payload.get(padding..padding + 4);
+    let behind = behind
+        .and_then(|it| it.try_into().ok())
+        .map(u32::from_be_bytes);
+    header.kind == HEADERS
+        && header.has(HAS_PRIORITY)
+        && behind.is_some_and(|it| it & MOST_31 == header.stream)
+}
+
 /// Why the two have parted over a frame, where there is a reason.
 fn why(
     frame: &[u8],
@@ -343,7 +356,7 @@ fn why(
     let is_over = |it: &Seen| it.end.is_some() || it.fault.is_some();
     let is_message = matches!(header.kind, HEADERS | CONTINUATION | DATA | WINDOW_UPDATE);
     match (is_bad(ours), is_bad(theirs)) {
-        _ if amid => Some(Parted::AmidBlock),
+        _ if amid || depends_on_itself(header, payload) => Some(Parted::AmidBlock),
         (true, false) if header.kind == CONTINUATION => Some(Parted::AmidBlock),
         (false, true) if header.kind == PRIORITY => Some(Parted::EndsMore),
         (false, true) if is_message && seen.is_some_and(is_over) => Some(Parted::EndsMore),
@@ -386,7 +399,9 @@ pub(super) fn agree(script: &Script<'_>) -> Option<Parted> {
         }
         let said = (ours.said(), theirs.said());
         let said = (plainly(&said.0, false), plainly(&said.1, false));
-        if states.0 != states.1 || said.0 != said.1 {
+        let is_skipped =
+            Header::of(frame).is_some_and(|header| depends_on_itself(header, &frame[HEADER_LEN..]));
+        if is_skipped || states.0 != states.1 || said.0 != said.1 {
             let amid = ours.client.is_amid_block();
             let is_beyond = |it: &mut Stream| it.window > i64::from(MOST_31);
             let overflows = ours.client.streams.each().any(is_beyond);

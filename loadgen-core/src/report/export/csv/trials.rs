@@ -52,10 +52,7 @@ fn row([name, protocol]: [&str; 2], capacity: &Capacity, trial: &Trial) -> [Stri
         name.to_owned(),
         protocol.to_owned(),
         trial.from_s.to_string(),
-        trial
-            .certain_after_s
-            .unwrap_or(trial.duration_s)
-            .to_string(),
+        trial.lasted_s().to_string(),
         trial.purpose.as_str().to_owned(),
         figure(trial.rate_per_s),
         figure(trial.users),
@@ -66,12 +63,12 @@ fn row([name, protocol]: [&str; 2], capacity: &Capacity, trial: &Trial) -> [Stri
         times.count.to_string(),
         figure(times.mean),
         figure(times.min),
-        figure(times.p50),
-        figure(times.p90),
-        figure(times.p95),
-        figure(times.p99),
-        figure(times.p999),
-        figure(times.p9999),
+        figure(trial.percentile_us("p50")),
+        figure(trial.percentile_us("p90")),
+        figure(trial.percentile_us("p95")),
+        figure(trial.percentile_us("p99")),
+        figure(trial.percentile_us("p999")),
+        figure(trial.percentile_us("p9999")),
         figure(times.max),
         figure(times.at_least_from),
     ]

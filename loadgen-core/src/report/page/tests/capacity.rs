@@ -30,7 +30,8 @@ fn capacity() -> Value {
         "wanted_width": 0.02, "end": "settled",
         "summary": "capacity 400 to 408/s, width 1.96%, 2 of 2 trials held",
         "notes": ["after 500/s the service was gone, and back after 3 s"],
-        "at_lower": {"held": 2, "of": 2}, "confirmed": true,
+        "at_lower": {"held": 2, "of": 2, "settled": true}, "confirmed": true,
+        "at_upper": {"held": 0, "of": 1, "settled": false}, "shown_trial": 4,
         "breaks_first": {
             "goal": {"expression": "response_time.p99 < 60ms", "unit": "ms", "observed": 90.0, "pass": false},
             "at_per_s": 408.0, "cause": "slow", "backend": HARMFUL, "explanation": "it was slow",

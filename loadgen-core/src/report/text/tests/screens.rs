@@ -465,7 +465,7 @@ fn no_capacity_on_every_screen() {
         idle["response_time_us"]["p99"] = json!(6_100.0);
         let known = "no capacity: one user alone is too much: `response_time.p99 < 5ms`: 6.1 ms";
         *capacity = json!({"wanted_width": 0.02, "end": "idle", "summary": known,
-            "at_lower": {"held": 0, "of": 0}, "confirmed": false,
+            "at_lower": {"held": 0, "of": 0}, "confirmed": false, "shown_trial": 0,
             "goals": [{"expression": "response_time.p99 < 5ms"}],
             "trials": [idle], "budget_s": 60.0, "took_s": 0.51});
         json["verdict"] = json!({"status": "fail", "reasons": [known,

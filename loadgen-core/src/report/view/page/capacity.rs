@@ -1,8 +1,8 @@
 //! What a search for a capacity found: the answer and why, what was tried, and where that is drawn.
 
 use super::super::super::document::{
-    Breach, BreachCause, Capacity, CapacityEnd, Document, Scalability, Trial, TrialPurpose,
-    TrialResult,
+    Breach, BreachCause, Capacity, CapacityEnd, Document, Scalability, Trial, TrialCount,
+    TrialPurpose, TrialResult,
 };
 use super::super::{Fact, Tone, observed};
 use super::{Block, Cell, Chapter, Column, Figure, Grid, Section};
@@ -27,7 +27,7 @@ pub(super) fn chapter(document: &Document) -> Option<Chapter> {
 /// What is known while it goes on; `now` says what is being done.
 pub(super) fn so_far(capacity: &Capacity, now: String) -> Chapter {
     let facts = [
-        Fact::new("known", bounds(capacity)),
+        Fact::new("known", capacity.bounds()),
         Fact::new("now", now),
         Fact::new("used", used(capacity)),
     ];
@@ -58,20 +58,6 @@ pub(super) fn figures(capacity: &Capacity) -> Vec<Figure> {
     figures.into_iter().flatten().collect()
 }
 
-/// Between which rates the capacity lies, in words: `4,900 to 5,000/s`.
-pub(crate) fn bounds(capacity: &Capacity) -> String {
-    match (capacity.lower_per_s, capacity.upper_per_s) {
-        (Some(lower), Some(upper)) => {
-            let lower = human::rate(lower);
-            let lower = lower.trim_end_matches("/s");
-            format!("{lower} to {}", human::rate(upper))
-        }
-        (Some(lower), None) => format!("{} or more", human::rate(lower)),
-        (None, Some(upper)) => format!("below {}", human::rate(upper)),
-        (None, None) => "not known yet".to_owned(),
-    }
-}
-
 /// What the upper bound is.
 fn above(capacity: &Capacity) -> &'static str {
     match capacity.end {
@@ -97,21 +83,25 @@ fn found(capacity: &Capacity) -> Vec<Fact> {
         let (width, wanted) = (human::percent(width), human::percent(capacity.wanted_width));
         Fact::new("width", format!("{width}, {wanted} or less was wanted"))
     });
-    let count = capacity.at_lower;
+    let at = |label, count: TrialCount, more: &str| {
+        let trials = human::counted(count.of, "trial");
+        let doubt = match count.settled {
+            true => "",
+            false => ", too few to be sure",
+        };
+        let text = format!("{} of {trials} held{doubt}{more}", count.held);
+        (count.of > 0).then(|| Fact::new(label, text))
+    };
     let confirmed = match capacity.confirmed {
         true => ", confirmed at the end by one longer than any other",
         false => "",
     };
-    let trials = human::counted(count.of, "trial");
-    let at_lower = (count.of > 0).then(|| {
-        let text = format!("{} of {trials} held{confirmed}", count.held);
-        Fact::new("lower bound", text)
-    });
     let facts = [
         Some(Fact::new("found", &*capacity.summary).toned(tone)),
         conditional,
         width,
-        at_lower,
+        at("lower bound", capacity.at_lower, confirmed),
+        at("upper bound", capacity.at_upper, ""),
         Some(Fact::new("took", used(capacity))),
     ];
     facts.into_iter().flatten().collect()
@@ -260,15 +250,14 @@ fn table(trials: &[Trial]) -> Option<Block> {
             TrialResult::Broke => ("broke", Tone::Bad),
             TrialResult::Invalid => ("invalid", Tone::Doubtful),
         };
-        let times = &trial.response_time_us;
         let cells = [
-            Cell::of(offered(trial)),
+            Cell::of(trial.load()),
             Cell::of(lasted(trial)),
             Cell::of(word).toned(tone),
             Cell::of(human::rate(trial.completed_per_s)),
-            Cell::time(times.p50.or_else(|| judged(trial, "p50"))),
-            Cell::time(times.p95.or_else(|| judged(trial, "p95"))),
-            Cell::time(times.p99.or_else(|| judged(trial, "p99"))),
+            Cell::time(trial.percentile_us("p50")),
+            Cell::time(trial.percentile_us("p95")),
+            Cell::time(trial.percentile_us("p99")),
             Cell::or_nothing(trial.error_rate.map(human::percent)),
             Cell::seconds(trial.cool_down_s),
             Cell::or_nothing(trial.reason.as_deref()),
@@ -283,25 +272,6 @@ fn table(trials: &[Trial]) -> Option<Block> {
     grid.block()
 }
 
-/// A percentile that a trial has too few samples to tell, as a goal on it was held against it, in microseconds.
-fn judged(trial: &Trial, name: &str) -> Option<f64> {
-    let of = format!("response_time.{name} ");
-    let goal = trial
-        .goals
-        .iter()
-        .find(|it| it.expression.starts_with(&of))?;
-    let us = match goal.unit.as_deref()? {
-        "ns" => 1e-3,
-        "us" => 1.0,
-        "ms" => 1e3,
-        "s" => 1e6,
-        "m" => 6e7,
-        "h" => 3.6e9,
-        _ => return None,
-    };
-    Some(goal.observed? * us)
-}
-
 /// What a trial is for, in words.
 pub(crate) fn purpose(purpose: TrialPurpose) -> &'static str {
     match purpose {
@@ -310,13 +280,6 @@ pub(crate) fn purpose(purpose: TrialPurpose) -> &'static str {
         TrialPurpose::Explore => "finding bounds",
         TrialPurpose::Refine => "settling a bound",
         TrialPurpose::Confirm => "confirming the lower bound",
-    }
-}
-
-fn offered(trial: &Trial) -> String {
-    match (trial.rate_per_s, trial.users) {
-        (Some(rate), _) => human::rate(rate),
-        (None, users) => human::counted(users.unwrap_or_default(), "user"),
     }
 }
 

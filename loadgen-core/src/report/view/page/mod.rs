@@ -18,7 +18,7 @@ use super::super::document::{Capacity, Document, LoadModel, Scenario, Status};
 use super::{Fact, Headline, Table, Tone, by_hand, overview};
 use crate::units::human;
 
-pub(crate) use self::capacity::{bounds, purpose};
+pub(crate) use self::capacity::purpose;
 pub(crate) use self::progress::Progress;
 
 /// With more scenarios than this, each is folded up: they can be compared in the table before them.

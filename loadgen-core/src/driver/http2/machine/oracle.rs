@@ -36,7 +36,7 @@ pub(super) struct Script<'a> {
 pub(super) enum Parted {
     /// The library ends the connection where a field is malformed or data come before a head, which RFC 9113 has
     /// end the stream (section 8.1.1), and where something comes on a stream that is over, which it may (5.1). A
-    /// priority that is wrong has it take the stream for used, and with the last one all of them.
+    /// priority that is wrong has it take the stream for used, and all below it.
     EndsMore,
     /// The library looks at what it has of a block that is not whole and takes each piece for one, and does not look
     /// at one at all whose stream is to depend on itself, so that the tables of both are no longer the same.
@@ -330,16 +330,16 @@ fn allow_pushes(header: Header, payload: &[u8]) -> bool {
     header.kind == SETTINGS && settings.contains(&[0, 2, 0, 0, 0, 1])
 }
 
-/// Whether these are fields whose stream is to come behind itself.
+/// Whether a stream is to come behind itself.
 fn depends_on_itself(header: Header, payload: &[u8]) -> bool {
-    let padding = usize::from(header.has(PADDED));
-    let behind = payload.get(padding..padding + 4);
-    let behind = behind
-        .and_then(|it| it.try_into().ok())
-        .map(u32::from_be_bytes);
-    header.kind == HEADERS
-        && header.has(HAS_PRIORITY)
-        && behind.is_some_and(|it| it & MOST_31 == header.stream)
+    let at = match header.kind {
+        HEADERS if header.has(HAS_PRIORITY) => usize::from(header.has(PADDED)),
+        PRIORITY => 0,
+        _ => return false,
+    };
+    let behind = payload.get(at..at + 4).and_then(|it| it.try_into().ok());
+    let behind = behind.map(u32::from_be_bytes);
+    behind.is_some_and(|it| it & MOST_31 == header.stream)
 }
 
 /// Why the two have parted over a frame, where there is a reason.
@@ -356,7 +356,11 @@ fn why(
     let is_over = |it: &Seen| it.end.is_some() || it.fault.is_some();
     let is_message = matches!(header.kind, HEADERS | CONTINUATION | DATA | WINDOW_UPDATE);
     match (is_bad(ours), is_bad(theirs)) {
-        _ if amid || depends_on_itself(header, payload) => Some(Parted::AmidBlock),
+        _ if amid => Some(Parted::AmidBlock),
+        _ if depends_on_itself(header, payload) => match header.kind {
+            PRIORITY => Some(Parted::EndsMore),
+            _ => Some(Parted::AmidBlock),
+        },
         (true, false) if header.kind == CONTINUATION => Some(Parted::AmidBlock),
         (false, true) if header.kind == PRIORITY => Some(Parted::EndsMore),
         (false, true) if is_message && seen.is_some_and(is_over) => Some(Parted::EndsMore),

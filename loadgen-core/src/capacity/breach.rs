@@ -8,8 +8,9 @@ use crate::report::{
 };
 use crate::units::human::{self, count, percent};
 
-/// Times are mostly waiting where so much of their mean is.
-const MOSTLY: f64 = 0.5;
+/// Waiting for a user or a stream is what is in the way where it is more than this part of the mean: with one that takes
+/// calls one after the other, what a goal of a few times its service time breaks by is half of it.
+const GREAT_PART: f64 = 1.0 / 3.0;
 
 /// What was in the way of a goal in a trial at this rate.
 pub(super) fn breach(document: &Document, goal: &ThresholdResult, at_per_s: f64) -> Option<Breach> {
@@ -115,10 +116,10 @@ fn worst_outcome(scenario: &Scenario) -> Option<(String, u64)> {
     (*worst.1 > 0).then(|| (worst.0.clone(), *worst.1))
 }
 
-/// What the response time was mostly waiting for, where it was: a user, or a stream.
+/// What a great part of the response time was waiting for, where it was: a user, or a stream.
 fn waits(scenario: &Scenario) -> Option<(BreachCause, f64)> {
     let all = shares_waited(scenario).into_iter();
-    all.filter(|(_, share)| *share > MOSTLY)
+    all.filter(|(_, share)| *share > GREAT_PART)
         .max_by(|(_, a), (_, b)| a.total_cmp(b))
 }
 

@@ -473,7 +473,7 @@ fn a_row_for_each_trial_of_a_search() {
         "response_time_p99_us",
     ];
     assert_eq!(rows.len(), 14);
-    assert_eq!(of(0, names), "idle  1 0.4 held  ");
+    assert_eq!(of(0, names), "idle  1 0.4 held  400");
     assert_eq!(of(6, names), "explore 66000  0.12 broke  70000");
     assert_eq!(of(8, names), "refine 48960  1 broke upper 14200");
     assert_eq!(of(13, names), "confirm 48000  10 held lower 2310");

@@ -350,9 +350,12 @@ fn a_service_that_is_sharp_is_known_to_the_width_in_five_minutes() {
 
 #[test]
 fn what_a_queue_holds_is_found_within_three_per_cent_of_theory() {
-    let summary = Summary::of(Kind::Queue, &method(90), 50);
-    // A few have had no time for a full-length trial at their lower bound.
-    assert!(summary.close >= 0.85, "{summary:#?}");
+    let searched = (0..50).map(|it| Searched::of(Kind::Queue, &method(90), mix_in(18, it)));
+    let off: Vec<f64> = searched.filter_map(|it| it.off()).collect();
+    // A few have had no time for a full-length trial at their lower bound, or only for one well below the capacity.
+    let close = off.iter().filter(|it| it.abs() < 0.03).count();
+    assert!(close >= 44, "{close} of 50: {off:?}");
+    assert!(off.iter().all(|it| (-0.06..0.03).contains(it)), "{off:?}");
 }
 
 /// Prints what docs/src/capacity.md says: `just capacity-figures`.

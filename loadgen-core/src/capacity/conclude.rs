@@ -329,7 +329,10 @@ pub(super) fn put(mut document: Document, mut capacity: Capacity, trial: usize) 
         }
     }
     document.run.stopped |= capacity.end == CapacityEnd::Stopped;
-    verdict.warnings.extend(capacity.notes.iter().cloned());
+    // An error is the reason already.
+    let told = usize::from(capacity.end == CapacityEnd::Failed);
+    let notes = capacity.notes.iter().skip(told).cloned();
+    verdict.warnings.extend(notes);
     document.capacity = Some(capacity);
     document
 }

@@ -122,13 +122,7 @@ fn searched(service: Service, plan: &CapacityPlan, most_trials: usize) -> (Capac
                 if !died && trial.rate_per_s.is_some_and(|it| it >= service.dies_from) {
                     (gone, died) = (service.gone_for, true);
                 }
-                let seen = Seen {
-                    kept: 1.0,
-                    pace: trial
-                        .rate_per_s
-                        .map_or(1.0, |it| trial.completed_per_s / it),
-                    breach: None,
-                };
+                let seen = seen(&trial);
                 course.enter(trial, seen, elapsed);
             }
             Step::Rest(lasts) => elapsed += lasts,
@@ -242,7 +236,16 @@ fn short_trials_of_a_slow_goal_are_told_of() {
     assert!(notes[0].contains("up to 20% too high"), "{notes:?}");
 }
 
-/// A course that has got to rates, and one whose trials are entered by hand.
+fn seen(trial: &Trial) -> Seen {
+    let asked = trial.rate_per_s;
+    Seen {
+        kept: 1.0,
+        pace: asked.map_or(1.0, |it| trial.completed_per_s / it),
+        breach: None,
+    }
+}
+
+/// Enters what a service makes of a trial, changed.
 fn entered(
     course: &mut Course,
     step: &TrialStep,
@@ -251,13 +254,7 @@ fn entered(
 ) {
     let mut trial = Service::of(5_000.0).trial(step, elapsed);
     change(&mut trial);
-    let seen = Seen {
-        kept: 1.0,
-        pace: trial
-            .rate_per_s
-            .map_or(1.0, |it| trial.completed_per_s / it),
-        breach: None,
-    };
+    let seen = seen(&trial);
     course.enter(trial, seen, elapsed);
 }
 

@@ -1,8 +1,6 @@
 #!/bin/sh
 # Fuzzes one target for a time, with the stable toolchain: ./run.sh TARGET SECONDS [libFuzzer flags]
 #
-# `cargo fuzz` wants a nightly compiler for its sanitizer. The coverage that guides the fuzzer comes
-# from an LLVM pass that the stable compiler has too, and panics need no sanitizer to be found.
 # Fails when the target crashes, and when the fuzzer got no coverage to be guided by.
 set -eu
 
@@ -10,22 +8,12 @@ target=${1:?usage: run.sh TARGET SECONDS}
 seconds=${2:?usage: run.sh TARGET SECONDS}
 shift 2
 cd "$(dirname "$0")"
-
-build=${CARGO_TARGET_DIR:-target}/stable
-host=$(rustc -vV | sed -n 's/^host: //p')
-# With --target, build scripts are built without these flags.
-CARGO_TARGET_DIR=$build RUSTFLAGS="${RUSTFLAGS:-} -Cpasses=sancov-module \
- -Cllvm-args=-sanitizer-coverage-level=3 \
- -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
- -Cllvm-args=-sanitizer-coverage-pc-table \
- -Cllvm-args=-sanitizer-coverage-trace-compares \
- -Ccodegen-units=1 --cfg fuzzing" \
-    cargo build --release --target "$host" --bin "$target"
+programs=$(./build.sh "$target")
 
 mkdir -p "corpus/$target" "artifacts/$target"
 log=artifacts/$target/last.log
 status=0
-"$build/$host/release/$target" -max_total_time="$seconds" -max_len=20000 -timeout=10 \
+"$programs/$target" -max_total_time="$seconds" -max_len=20000 -timeout=10 \
     -dict=words.dict -artifact_prefix="artifacts/$target/" -print_final_stats=1 "$@" \
     "corpus/$target" "seeds/$target" >"$log" 2>&1 || status=$?
 tail -n 20 "$log"

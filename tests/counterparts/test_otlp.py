@@ -139,11 +139,14 @@ class Exported(unittest.TestCase):
         self.assertEqual(len(starts), 1, "one start for all")
         self.assertEqual(metrics["loadgen.response_time"].unit, "s")
         self.assertEqual(metrics["loadgen.bytes.sent"].unit, "By")
-        # While it ran there were figures, and they are in the base unit.
-        _, under_way = requests[1]
+        # While it ran there were figures, and they are in the base unit. On a busy machine the first seconds may have
+        # been over before anything was answered.
+        name = "loadgen.response_time"
+        under_way = [metrics[name] for _, metrics in requests[:-1] if name in metrics]
+        self.assertTrue(under_way, "no figures while it ran")
         times = {
             attributes(it.attributes)["statistic"]: it.as_double
-            for it in under_way["loadgen.response_time"].gauge.data_points
+            for it in under_way[0].gauge.data_points
         }
         self.assertTrue(0 < times["p50"] < 10, times)
 

@@ -11,13 +11,43 @@ use super::values::{condition, duration, percentage, rate};
 
 const SEARCH: &str = "Capacity";
 
+/// What runs have and searches refuse, with what goes with that: their help does not show it.
+const NOT_OF_SEARCH: [&str; 22] = [
+    "requests",
+    "duration",
+    "rate",
+    "shard",
+    "run_id",
+    "coordinator",
+    "wait_for_shards",
+    "start_with",
+    "coordinator_ca",
+    "coordinator_cert",
+    "coordinator_key",
+    "merged_outputs",
+    "journal",
+    "no_journal",
+    "statsd",
+    "statsd_prefix",
+    "statsd_tags",
+    "prometheus",
+    "prometheus_wait",
+    "otlp",
+    "graphite",
+    "trace",
+];
+
 /// Flags of `loadgen capacity`.
 #[derive(Debug, Clone, Default, clap::Args)]
 #[command(
     after_help = "  loadgen capacity --scenario hello_high --goal 'response_time.p99 < 20ms' --goal 'error_rate < 0.1%'\n  \
     loadgen grpc localhost:50051 shop.v1.Shop/Order --goal 'response_time.p99 < 20ms'\n\n\
     What the scenario says of its load is not run, but for how arrivals are spaced and the most users. What it says \
-    under\n`capacity` holds where no flag does."
+    under\n`capacity` holds where no flag does.",
+    mut_args(|it| match NOT_OF_SEARCH.contains(&it.get_id().as_str()) {
+        true => it.hide(true),
+        false => it,
+    })
 )]
 pub(crate) struct CapacityCommand {
     /// What is searched.
@@ -75,5 +105,25 @@ impl CapacityFlags {
         plan.width = self.width.unwrap_or(plan.width);
         plan.budget = self.budget.unwrap_or(plan.budget);
         plan
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::args::Args;
+
+    #[test]
+    fn help_shows_nothing_that_is_refused() {
+        let command = Args::command();
+        let search = command.find_subcommand("capacity").unwrap();
+        let hidden = search.get_arguments().filter(|it| it.is_hide_set());
+        let mut hidden: Vec<&str> = hidden.map(|it| it.get_id().as_str()).collect();
+        let mut refused = NOT_OF_SEARCH;
+        hidden.sort_unstable();
+        refused.sort_unstable();
+        assert_eq!(hidden, refused);
     }
 }

@@ -97,6 +97,13 @@ struct CoolingDown {
     was_gone: bool,
 }
 
+/// One user alone who is kept from asking as fast as it is answered.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct HeldBack {
+    to: Rate,
+    ok_per_s: f64,
+}
+
 /// A search from its beginning to its end: says what is to be done, is told what came of it, and reads no clock.
 /// Elapsed time is counted from the beginning.
 #[derive(Debug)]
@@ -110,6 +117,9 @@ pub struct Course {
     phase: Phase,
     /// Whether one user alone is tried once more: nothing came of the first time.
     is_again: bool,
+    /// Set once one user who asks again at once was turned away: how fast it asks since then, and how many a second were
+    /// not turned away.
+    held_back: Option<HeldBack>,
     search: Option<Search>,
     /// The search's own trial, from when it is chosen until it was made.
     asked: Option<super::Trial>,
@@ -148,6 +158,7 @@ impl Course {
             most_users: most_users.clamp(1, MOST_USERS),
             phase: Phase::Alone,
             is_again: false,
+            held_back: None,
             search: None,
             asked: None,
             behind: 0,
@@ -251,7 +262,50 @@ impl Course {
 
     /// How long one user takes for some answers.
     fn for_answers(&self) -> Duration {
-        self.idle_p50().unwrap_or_default() * ANSWERS
+        let apart = self
+            .at_most()
+            .map_or(0.0, |it| 1.0 / it.per_second() * f64::from(ANSWERS));
+        let apart = Duration::try_from_secs_f64(apart).unwrap_or(Duration::MAX);
+        apart.max(self.idle_p50().unwrap_or_default() * ANSWERS)
+    }
+
+    /// How fast one user alone asks at the most; `None` where it asks again at once.
+    pub(super) fn at_most(&self) -> Option<Rate> {
+        self.held_back.map(|it| it.to)
+    }
+
+    /// What is made of one user who was too much: a service that turns away what is above a rate answers that user
+    /// quickly, and so is asked at a multiple of it. Nothing where no rate is known to be less, or it did not help.
+    fn hold_back(&mut self, alone: &Trial) -> bool {
+        let failed = alone.error_rate.unwrap_or_default();
+        let is_partly = failed > 0.0 && failed < 1.0;
+        if alone.result != TrialResult::Broke || !is_partly || self.held_back.is_some() {
+            return false;
+        }
+        let asked_per_s = alone.completed_per_s / (1.0 - failed);
+        let what = format!(
+            "one user alone, who asks again at once, asked {} and {} of that failed",
+            human::rate(asked_per_s),
+            human::percent(failed)
+        );
+        let slower = self.plan.from;
+        let Some(to) = slower.filter(|it| it.per_second() < asked_per_s) else {
+            if slower.is_none() {
+                self.notes.push(format!(
+                    "{what}; where the service turns away what is above a rate, `--from RATE` below that has the user ask \
+                     no faster"
+                ));
+            }
+            return false;
+        };
+        self.notes.push(format!(
+            "{what}; it was then held to {to}, and no more users were tried"
+        ));
+        self.held_back = Some(HeldBack {
+            to,
+            ok_per_s: alone.completed_per_s,
+        });
+        true
     }
 
     fn idle(&self) -> Option<&Trial> {
@@ -273,6 +327,9 @@ impl Course {
         let is_empty = trial.error_rate.is_none() && trial.result == TrialResult::Invalid;
         let (result, completed) = (trial.result, trial.completed_per_s);
         let was_again = std::mem::take(&mut self.is_again);
+        if self.phase == Phase::Alone && self.hold_back(&trial) {
+            return;
+        }
         match self.phase {
             Phase::Alone => {
                 self.phase = match result {
@@ -281,6 +338,8 @@ impl Course {
                         self.is_again = true;
                         Phase::Alone
                     }
+                    // More of them would be turned away.
+                    TrialResult::Held if self.held_back.is_some() => self.begin_search(),
                     TrialResult::Held if self.most_users > 1 => Phase::Users(2),
                     TrialResult::Held => self.begin_search(),
                     TrialResult::Broke => Phase::Done(CapacityEnd::Idle),
@@ -378,7 +437,10 @@ impl Course {
 
     /// From what users got to rates.
     fn begin_search(&mut self) -> Phase {
-        let most = self.best_of_users(u32::MAX);
+        let most = match self.held_back {
+            Some(it) => it.ok_per_s,
+            None => self.best_of_users(u32::MAX),
+        };
         let alone = self.idle().map_or(1.0, |it| it.completed_per_s);
         let rate = |per_second: f64| Rate::new(per_second.clamp(0.01, HIGHEST_RATE)).ok();
         let to = self.plan.to.or_else(|| rate(most * MOST_OF_RAMP));

@@ -181,11 +181,23 @@ impl Searched<'_> {
         }
     }
 
-    /// The plan of a load for so long, after some that is not measured.
-    fn plan(&self, offered: Offered, lasts: Duration, warm_up: Duration) -> Plan {
+    /// The plan of a load for so long, after some that is not measured. Users start no more than `at_most`.
+    fn plan(
+        &self,
+        offered: Offered,
+        at_most: Option<Rate>,
+        lasts: Duration,
+        warm_up: Duration,
+    ) -> Plan {
         let mut scenario = self.scenario.clone();
         scenario.load = match offered {
-            Offered::Users(users) => Load::closed(users).for_(lasts).into(),
+            Offered::Users(users) => {
+                let load = Load::closed(users).for_(lasts);
+                match at_most {
+                    Some(rate) => load.rate_limit(rate).into(),
+                    None => load.into(),
+                }
+            }
             Offered::Rate(per_second) => {
                 let spacing = match &self.scenario.load {
                     Load::Open(model) => model.spacing,
@@ -258,7 +270,7 @@ impl Searched<'_> {
             duration,
             warm_up,
         } = *step;
-        let plan = self.plan(offered, duration, warm_up);
+        let plan = self.plan(offered, course.at_most(), duration, warm_up);
         let from = self.elapsed();
         let is_first = !course.knows();
         let run = assemble(&plan, self.seeded(course.trials.len()));
@@ -363,7 +375,7 @@ impl Searched<'_> {
         course: &mut Course,
         watch: &mut impl Watch,
     ) -> Result<(), CapacityError> {
-        let plan = self.plan(Offered::Users(1), lasts, Duration::ZERO);
+        let plan = self.plan(Offered::Users(1), course.at_most(), lasts, Duration::ZERO);
         let run = assemble(&plan, self.seeded(course.trials.len()));
         let so_far = course.found(self.goals, self.elapsed());
         let next = Upcoming {

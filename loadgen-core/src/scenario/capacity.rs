@@ -82,58 +82,63 @@ impl CapacityPlan {
     /// # Errors
     /// [`CapacityError`] for the first field that is out of its bounds, or does not fit the others.
     pub fn check(&self) -> Result<(), CapacityError> {
-        let refuse = |field: &str, found: String, expected: &str| {
-            Err(CapacityError {
+        let goals = self.goals.iter().enumerate();
+        let goals = goals.filter_map(|(index, goal)| misfit(index, goal));
+        goals.chain(self.out_of_bounds()).next().map_or(Ok(()), Err)
+    }
+
+    /// What is wrong with it beside its goals.
+    fn out_of_bounds(&self) -> Vec<CapacityError> {
+        let mut wrong = Vec::new();
+        let mut refuse = |field: &str, found: String, expected: &str| {
+            wrong.push(CapacityError {
                 field: field.to_owned(),
                 found,
                 expected: expected.to_owned(),
-            })
+            });
         };
-        for (index, goal) in self.goals.iter().enumerate() {
-            let field = format!("goals[{index}]");
-            let found = format!("`{goal}`");
-            if goal.window().is_some() {
-                let expected = "a condition without a window: each trial is judged as a whole";
-                return refuse(&field, found, expected);
-            }
-            if goal.abort_after().is_some() {
-                let expected = "a condition that does not `abort`: a trial whose end is certain ends by itself";
-                return refuse(&field, found, expected);
-            }
-            if goal.tag().is_some() {
-                let expected = "a condition on the scenario itself: it is the only one that runs";
-                return refuse(&field, found, expected);
-            }
-            if goal.is_about_failover() {
-                let expected =
-                    "a condition on the load: nothing is done to servers during a search";
-                return refuse(&field, found, expected);
-            }
-        }
         if let (Some(from), Some(to)) = (self.from, self.to)
             && from.per_second() >= to.per_second()
         {
             let expected = format!("a rate below `to`, which is {to}");
-            return refuse("from", from.to_string(), &expected);
+            refuse("from", from.to_string(), &expected);
         }
         if !(self.width > Method::LEAST_WIDTH && self.width <= Method::MOST_WIDTH) {
             let found = format!("{}%", self.width * 100.0);
-            return refuse("width", found, "a percentage above 0.05%, at most 50%");
+            refuse("width", found, "a percentage above 0.05%, at most 50%");
         }
         if self.budget < Method::LEAST_BUDGET {
             let found = crate::units::format_duration(self.budget);
-            return refuse(
-                "budget",
-                found,
-                "at least 15s: there are some twenty trials in a search",
-            );
+            let expected = "at least 15s: there are some twenty trials in a search";
+            refuse("budget", found, expected);
         }
-        Ok(())
+        wrong
     }
 }
 
+/// Why no search can be for this goal, where it cannot.
+fn misfit(index: usize, goal: &Threshold) -> Option<CapacityError> {
+    let expected = if goal.window().is_some() {
+        "a condition without a window: each trial is judged as a whole"
+    } else if goal.abort_after().is_some() {
+        "a condition that does not `abort`: a trial whose end is certain ends by itself"
+    } else if goal.tag().is_some() {
+        "a condition on the scenario itself: it is the only one that runs"
+    } else if goal.is_about_failover() {
+        "a condition on the load: nothing is done to servers during a search"
+    } else {
+        return None;
+    };
+    Some(CapacityError {
+        field: format!("goals[{index}]"),
+        found: format!("`{goal}`"),
+        expected: expected.to_owned(),
+    })
+}
+
 impl Layers<'_> {
-    /// How a capacity is looked for, where the scenario says so; `None` where something is wrong with it.
+    /// How a capacity is looked for, where the scenario says so; `None` where something is wrong with it, of which all is
+    /// told.
     pub(in crate::scenario) fn capacity<A>(
         &self,
         life: Option<&Life<A>>,
@@ -143,31 +148,46 @@ impl Layers<'_> {
             Entry::Absent => return Some(None),
             entry => entry.given()?,
         };
-        let unless_given = CapacityPlan::default();
+        let tell = |error: CapacityError| {
+            let path = format!("{}.{}", picked.path, error.field);
+            self.problems.add(path, error.found, error.expected, None);
+        };
         let goals = raw.goals.or(Some(Vec::new()), |list| {
-            let path = format!("{}.goals", picked.path);
-            let fits = list
-                .given()
-                .map(|(index, goal)| self.is_about_this(goal, life, &format!("{path}[{index}]")));
-            // Each is looked at, so that all problems are told.
+            let fits = list.given().map(|(index, goal)| {
+                let path = format!("{}.goals[{index}]", picked.path);
+                let is_about_this = self.is_about_this(goal, life, &path);
+                let misfit = misfit(index, goal).filter(|_| is_about_this);
+                let fits = is_about_this && misfit.is_none();
+                misfit.into_iter().for_each(tell);
+                fits
+            });
             let fits = fits.collect::<Vec<_>>().into_iter().all(|it| it);
             list.all(Clone::clone).filter(|_| fits)
         });
+        let unless_given = CapacityPlan::default();
+        let from = raw.from.or(None, |it| Some(*it));
+        let to = raw.to.or(None, |it| Some(*it));
+        let width = raw.width.or(unless_given.width, |it| it.0);
+        let budget = raw.budget.or(unless_given.budget, |it| it.0);
+        // What could not be read has been told, and is held against nothing.
+        let read = CapacityPlan {
+            goals: Vec::new(),
+            from: from.flatten(),
+            to: to.flatten(),
+            width: width.unwrap_or(unless_given.width),
+            budget: budget.unwrap_or(unless_given.budget),
+        };
+        let wrong = read.out_of_bounds();
+        let is_sound = wrong.is_empty();
+        wrong.into_iter().for_each(tell);
         let plan = CapacityPlan {
             goals: goals??,
-            from: raw.from.or(None, |it| Some(*it))?,
-            to: raw.to.or(None, |it| Some(*it))?,
-            width: raw.width.or(unless_given.width, |it| it.0)?,
-            budget: raw.budget.or(unless_given.budget, |it| it.0)?,
+            from: from?,
+            to: to?,
+            width: width?,
+            budget: budget?,
         };
-        match plan.check() {
-            Ok(()) => Some(Some(plan)),
-            Err(error) => {
-                let path = format!("{}.{}", picked.path, error.field);
-                self.problems.add(path, error.found, error.expected, None);
-                None
-            }
-        }
+        is_sound.then_some(Some(plan))
     }
 }
 

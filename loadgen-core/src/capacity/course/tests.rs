@@ -20,6 +20,8 @@ struct Service {
     breaks_alone: bool,
     /// What the generator can offer.
     offered: f64,
+    /// What one user alone is not turned away at.
+    alone: f64,
     /// From which rate on it is gone afterwards, and for how many looks.
     dies_from: f64,
     gone_for: usize,
@@ -31,22 +33,29 @@ impl Service {
             capacity,
             is_lenient: false,
             breaks_alone: false,
+            alone: f64::MAX,
             offered: f64::MAX,
             dies_from: f64::MAX,
             gone_for: 0,
         }
     }
 
-    fn trial(&self, step: &TrialStep, from: Duration) -> Trial {
+    fn trial(&self, step: &TrialStep, at_most: Option<Rate>, from: Duration) -> Trial {
         let (rate_per_s, users) = match step.offered {
             Offered::Rate(rate) => (Some(rate), None),
             Offered::Users(users) => (None, Some(u64::from(users))),
         };
         let asked = rate_per_s.unwrap_or_else(|| users.unwrap_or(1) as f64 / ALONE);
-        let completed_per_s = asked.min(self.capacity);
         let is_alone = users.is_some();
+        let at_most = at_most.filter(|_| is_alone);
+        let asked = at_most.map_or(asked, |it| asked.min(it.per_second()));
+        let is_turned_away = is_alone && asked > self.alone;
+        let completed_per_s = match is_turned_away {
+            true => self.alone,
+            false => asked.min(self.capacity),
+        };
         let holds = match is_alone {
-            true => !self.breaks_alone,
+            true => !self.breaks_alone && !is_turned_away,
             false => self.is_lenient || asked <= self.capacity,
         };
         let result = match (asked > self.offered && !is_alone, holds) {
@@ -73,7 +82,10 @@ impl Service {
             result,
             reason: None,
             completed_per_s,
-            error_rate: Some(0.0),
+            error_rate: Some(match is_turned_away {
+                true => 1.0 - self.alone / asked,
+                false => 0.0,
+            }),
             response_time_us,
             goals: vec![goal(holds)],
             cool_down_s: None,
@@ -116,7 +128,7 @@ fn searched(service: Service, plan: &CapacityPlan, most_trials: usize) -> (Capac
                 return (course.found(&goals, elapsed), tried);
             }
             Step::Trial(step) => {
-                let trial = service.trial(&step, elapsed);
+                let trial = service.trial(&step, course.at_most(), elapsed);
                 elapsed += step.duration;
                 tried.extend(trial.rate_per_s);
                 if !died && trial.rate_per_s.is_some_and(|it| it >= service.dies_from) {
@@ -180,6 +192,34 @@ fn ends(service: Service) -> CapacityEnd {
         assert!(lower <= 3_000.0 && lower > 2_500.0, "{lower}");
     }
     found.end
+}
+
+/// One user who asks again at once is turned away by a service that takes half as much.
+#[test_case(Some(100.0) => (CapacityEnd::Settled, vec![1]); "it asks no faster than the lowest rate")]
+#[test_case(None => (CapacityEnd::Idle, vec![1]); "how fast it may ask is not known")]
+#[test_case(Some(700.0) => (CapacityEnd::Idle, vec![1]); "that is too fast as well")]
+#[test_case(Some(1_500.0) => (CapacityEnd::Idle, vec![1]); "that is faster")]
+fn one_user_is_turned_away(from: Option<f64>) -> (CapacityEnd, Vec<u64>) {
+    let plan = CapacityPlan {
+        from: from.map(rate),
+        ..plan()
+    };
+    let service = Service {
+        alone: 500.0,
+        ..Service::of(500.0)
+    };
+    let (found, tried) = searched(service, &plan, usize::MAX);
+    let told = found.notes.iter();
+    let told = told.filter(|it| it.contains("asks again at once"));
+    let is_told = from.is_none_or(|it| it < 1_000.0);
+    assert_eq!(told.count(), usize::from(is_told), "{:?}", found.notes);
+    if found.end == CapacityEnd::Settled {
+        let first = "what was not turned away is where it begins";
+        assert!((tried[0] - 500.0).abs() < 1.0, "{first}: {tried:?}");
+        assert!(found.lower_per_s <= Some(500.0) && found.upper_per_s > Some(500.0));
+    }
+    let of_users = found.trials.iter().filter_map(|it| it.users);
+    (found.end, of_users.collect())
 }
 
 #[test]
@@ -252,7 +292,7 @@ fn entered(
     elapsed: Duration,
     change: impl FnOnce(&mut Trial),
 ) {
-    let mut trial = Service::of(5_000.0).trial(step, elapsed);
+    let mut trial = Service::of(5_000.0).trial(step, None, elapsed);
     change(&mut trial);
     let seen = seen(&trial);
     course.enter(trial, seen, elapsed);
@@ -338,7 +378,7 @@ fn a_trial_that_was_chosen_is_made() {
             Step::Done => break,
             Step::Trial(step) => {
                 elapsed += step.duration;
-                let trial = service.trial(&step, elapsed);
+                let trial = service.trial(&step, course.at_most(), elapsed);
                 entered(&mut course, &step, elapsed, |it| *it = trial);
             }
             Step::CoolDown(lasts) => {

@@ -194,9 +194,10 @@ impl Bounds {
 
     fn of_one(capacity: &Capacity) -> Option<Self> {
         let is_shown = |rate: &f64| match capacity.end {
-            CapacityEnd::Budget | CapacityEnd::Stopped | CapacityEnd::Died => {
-                is_more_than_looked_at(capacity, *rate)
-            }
+            CapacityEnd::Budget
+            | CapacityEnd::Stopped
+            | CapacityEnd::Died
+            | CapacityEnd::Failed => is_more_than_looked_at(capacity, *rate),
             _ => true,
         };
         let (lower, upper) = match capacity.end {
@@ -325,6 +326,7 @@ mod tests {
     #[test_case("settled", [Some(1000.), Some(1020.)], "idle", [None, None] => Judgement::Worse; "nothing is left")]
     #[test_case("idle", [None, None], "settled", [Some(1000.), Some(1020.)] => Judgement::Better; "from nothing")]
     #[test_case("idle", [None, None], "idle", [None, None] => Judgement::Same; "nothing twice")]
+    #[test_case("failed", [None, Some(1000.)], "settled", [Some(2000.), Some(2040.)] => Judgement::Undecided; "an error, and what was looked at")]
     #[test_case("unbounded", [None, None], "settled", [Some(1000.), Some(1020.)] => Judgement::Undecided; "not known")]
     fn without_a_bound(
         base_end: &str,

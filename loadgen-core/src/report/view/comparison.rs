@@ -217,17 +217,21 @@ fn possible(of: Change, unit: Unit) -> Option<String> {
     }
 }
 
+/// The bounds of a capacity; where nothing is known to hold only the upper one.
+fn between(bounds: Figures) -> String {
+    let [lower, upper] = [bounds.min, bounds.max].map(human::rate);
+    match bounds {
+        it if it.at_least => format!("≥ {lower}"),
+        it if it.max == 0.0 => "none".to_owned(),
+        it if it.min == 0.0 => format!("≤ {upper}"),
+        _ => format!("{} to {upper}", lower.trim_end_matches("/s")),
+    }
+}
+
 /// The bounds, what they changed by, and that all else is of trials.
 fn of_capacity(scenario: &ComparedScenario, compared: &Compared) -> Section {
-    let bounds = |figures: Option<Figures>| {
-        figures.map_or_else(Cell::default, |it| {
-            let [lower, upper] = [it.min, it.max].map(human::rate);
-            Cell::of(match it.at_least {
-                true => format!("≥ {lower}"),
-                false => format!("{} to {upper}", lower.trim_end_matches("/s")),
-            })
-        })
-    };
+    let bounds =
+        |figures: Option<Figures>| figures.map_or_else(Cell::default, |it| Cell::of(between(it)));
     let estimate = compared.change.and_then(|it| it.estimate);
     let interval = compared.change.and_then(|it| possible(it, compared.unit));
     let mut table = Table::new("", false, &CAPACITY[..]);
@@ -481,6 +485,20 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
+
+    #[test_case(4_900.0, 5_000.0, false => "4,900 to 5,000/s")]
+    #[test_case(4_900.0, 4_900.0, true => "≥ 4,900/s"; "an open end")]
+    #[test_case(0.0, 5_000.0, false => "≤ 5,000/s"; "nothing that holds")]
+    #[test_case(0.0, 0.0, false => "none"; "nothing at all")]
+    fn bounds_of_capacities(min: f64, max: f64, at_least: bool) -> String {
+        between(Figures {
+            runs: 1,
+            median: min.midpoint(max),
+            min,
+            max,
+            at_least,
+        })
+    }
 
     #[test_case("throughput" => "throughput")]
     #[test_case("error_rate" => "error rate")]

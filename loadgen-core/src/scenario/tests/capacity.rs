@@ -70,6 +70,13 @@ fn what_is_printed_is_read_as_the_same() {
 #[test_case(&json!({ "budget": "1s" }) => vec!["scenarios[0].capacity.budget: found 1s, expected at least 15s: there are some twenty trials in a search"]; "too little time")]
 #[test_case(&json!({ "goal": "error_rate < 1%" }) => vec!["scenarios[0].capacity.goal: found an unknown field, expected a field of a search such as {\"goals\": [\"response_time.p99 < 20ms\"]}; goals are a list: `goals`"]; "a slip")]
 #[test_case(&json!({ "thresholds": [] }) => vec!["scenarios[0].capacity.thresholds: found an unknown field, expected a field of a search such as {\"goals\": [\"response_time.p99 < 20ms\"]}; what has to hold is `goals`"]; "the word of scenarios")]
+#[test_case(&json!({ "goals": ["steps.helo.response_time.p99 < 20ms", "response_time.p99 < 20ms over any 10s"], "from": "2/s", "to": "1/s", "width": "0%", "budget": "1s" }) => vec![
+    "scenarios[0].capacity.width: found \"0%\", expected a percentage such as \"2%\", above 0% and below 100%",
+    "scenarios[0].capacity.goals[0]: found the unknown step `helo`, expected the name of a step; did you mean `hello`?",
+    "scenarios[0].capacity.goals[1]: found `response_time.p99 < 20ms over any 10s`, expected a condition without a window: each trial is judged as a whole",
+    "scenarios[0].capacity.from: found 2/s, expected a rate below `to`, which is 1/s",
+    "scenarios[0].capacity.budget: found 1s, expected at least 15s: there are some twenty trials in a search",
+]; "all of it")]
 fn problems(capacity: &Value) -> Vec<String> {
     problems_of(&searched(capacity))
 }

@@ -3,7 +3,8 @@
 
     tests/proof_codec.py [MINUTES]
 
-An hour unless told, two minutes at the least. One call in ten has a message of its own, the others are the same.
+An hour unless told, two minutes at the least. One call in ten has a message of its own, the others are the same. What
+is due is sent to a grid (`--pacing auto`), as a rate like this is meant to be made.
 LOADGEN names the binary (`target/release/loadgen`), PROOF_RATE another rate. Exits with 1, and says why, when
 
 - the memory grew: through the lowest of each ten seconds from the 60th on a line is laid, by least squares, and it may
@@ -90,7 +91,7 @@ def main():
         try:
             config, result = pathlib.Path(folder, "suite.json"), pathlib.Path(folder, "result.json")
             config.write_text(json.dumps(suite(seconds)), encoding="utf-8")
-            command = [soak.LOADGEN, "run", config, "--quiet", "--workers", "1"]
+            command = [soak.LOADGEN, "run", config, "--quiet", "--workers", "1", "--pacing", "auto"]
             command += ["--out", f"json={result}", "--grpc-target", server.address]
             process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, preexec_fn=soak.without_huge_pages

@@ -4,7 +4,7 @@
     tests/proof_codec.py [MINUTES]
 
 An hour unless told, two minutes at the least. One call in ten has a message of its own, the others are the same. What
-is due is sent to a grid (`--pacing auto`), as a rate like this is meant to be made.
+is due may be sent to a grid (`--pacing auto`), as a rate like this is meant to be made.
 LOADGEN names the binary (`target/release/loadgen`), PROOF_RATE another rate. Exits with 1, and says why, when
 
 - the memory grew: through the lowest of each ten seconds from the 60th on a line is laid, by least squares, and it may

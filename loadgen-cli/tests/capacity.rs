@@ -162,7 +162,7 @@ fn one_user_who_is_turned_away_asks_no_faster_than_the_lowest_rate() {
     let document = said.json();
     assert_eq!(document["capacity"]["end"], "idle");
     let notes = document["capacity"]["notes"].to_string();
-    assert!(notes.contains("`--from RATE` below that"), "{notes}");
+    assert!(notes.contains("`--from RATE` below it"), "{notes}");
 
     let said = searched(
         &path,

@@ -116,7 +116,7 @@ mod tests {
     use crate::args::Args;
 
     #[test]
-    fn help_shows_nothing_that_is_refused() {
+    fn help_hides_these_and_no_others() {
         let command = Args::command();
         let search = command.find_subcommand("capacity").unwrap();
         let hidden = search.get_arguments().filter(|it| it.is_hide_set());

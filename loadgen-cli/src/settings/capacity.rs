@@ -65,33 +65,54 @@ impl CapacitySettings {
     }
 }
 
+const LOAD: &str = "a search finds the rate itself: expected `--from` and `--to` for where to look, and `--budget` for \
+                    how long";
+const ALONE: &str = "a search is made by one process; expected a lower `--to`, or a generator with more cores and \
+                     `--workers`. How several make a load that was found: `loadgen run --rate RATE --shard I/N`";
+const SINK: &str = "a search makes some twenty runs, whose figures would be taken for those of one; expected \
+                    `--out json=PATH`, which has all trials, or `--ui`";
+const JOURNAL: &str = "a search keeps no journal; Ctrl-C ends it with what is known so far";
+const TRACE: &str = "a search shows no exchanges; `loadgen run --trace` does";
+
+/// A flag, whether it is given, and why no search takes it.
+type Refused = (&'static str, fn(&RunArgs) -> bool, &'static str);
+
 /// Flags that say how much load there is, or that are of one run and no other.
+const REFUSED: [Refused; 10] = [
+    ("requests", |it| it.requests.is_some(), LOAD),
+    ("duration", |it| it.duration.is_some(), LOAD),
+    ("rate", |it| it.rate.is_some(), LOAD),
+    ("shard", |it| it.shard.is_some(), ALONE),
+    ("statsd", |it| it.statsd.is_some(), SINK),
+    ("otlp", |it| it.otlp.is_some(), SINK),
+    ("prometheus", |it| it.prometheus.is_some(), SINK),
+    ("graphite", |it| it.graphite.is_some(), SINK),
+    ("journal", |it| it.journal.is_some(), JOURNAL),
+    ("trace", |it| it.trace.is_some(), TRACE),
+];
+
 fn refuse_flags(args: &RunArgs) -> Result<(), SettingsError> {
-    const LOAD: &str = "a search finds the rate itself: expected `--from` and `--to` for where to look, and `--budget` \
-                        for how long";
-    const ALONE: &str = "a search is made by one process; expected a lower `--to`, or a generator with more cores and \
-                         `--workers`. How several make a load that was found: `loadgen run --rate RATE --shard I/N`";
-    const SINK: &str = "a search makes some twenty runs, whose figures would be taken for those of one; expected \
-                        `--out json=PATH`, which has all trials, or `--ui`";
-    const JOURNAL: &str = "a search keeps no journal; Ctrl-C ends it with what is known so far";
-    let given = [
-        ("--requests", args.requests.is_some(), LOAD),
-        ("--duration", args.duration.is_some(), LOAD),
-        ("--rate", args.rate.is_some(), LOAD),
-        ("--shard", args.shard.is_some(), ALONE),
-        ("--statsd", args.statsd.is_some(), SINK),
-        ("--otlp", args.otlp.is_some(), SINK),
-        ("--prometheus", args.prometheus.is_some(), SINK),
-        ("--graphite", args.graphite.is_some(), SINK),
-        ("--journal", args.journal.is_some(), JOURNAL),
-        (
-            "--trace",
-            args.trace.is_some(),
-            "a search shows no exchanges; `loadgen run --trace` does",
-        ),
-    ];
-    match given.into_iter().find(|(_, is_given, _)| *is_given) {
-        None => Ok(()),
-        Some((flag, _, why)) => Err(SettingsError::NotOfSearch { flag, why }),
+    let mut given = REFUSED.iter().filter(|(_, is_given, _)| is_given(args));
+    given.next().map_or(Ok(()), |&(flag, _, why)| {
+        Err(SettingsError::NotOfSearch { flag, why })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::args::Args;
+
+    #[test]
+    fn help_shows_nothing_that_is_refused() {
+        let command = Args::command();
+        let search = command.find_subcommand("capacity").expect("a command");
+        for (flag, ..) in REFUSED {
+            let mut flags = search.get_arguments();
+            let found = flags.find(|it| it.get_long() == Some(flag));
+            assert!(found.expect(flag).is_hide_set(), "{flag}");
+        }
     }
 }

@@ -32,7 +32,7 @@ pub(crate) enum SettingsError {
         names: Vec<String>,
     },
     /// A flag that is of a run.
-    #[error("`{flag}` is of a run: {why}")]
+    #[error("`--{flag}` is of a run: {why}")]
     NotOfSearch {
         /// The flag.
         flag: &'static str,

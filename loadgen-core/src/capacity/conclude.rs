@@ -153,7 +153,8 @@ fn breaks_first(
 /// the two by Little's law.
 fn scalability(trials: &[Trial]) -> Option<Scalability> {
     let points = trials.iter().filter_map(|it| {
-        if it.result != TrialResult::Held {
+        // Who is held to a rate does not come again when done.
+        if it.result != TrialResult::Held || it.held_to_per_s.is_some() {
             return None;
         }
         let mean_s = it.response_time_us.mean? / 1e6;
@@ -282,7 +283,7 @@ fn summary(capacity: &Capacity, limit: Option<f64>) -> String {
             format!("capacity {known} as far as it was looked for: stopped{and_breaks}")
         }
         CapacityEnd::Died => {
-            format!("capacity {known}: the service was gone, and did not come back{and_breaks}")
+            format!("capacity {known}: the service did not come back{and_breaks}")
         }
         CapacityEnd::Failed => {
             let why = capacity

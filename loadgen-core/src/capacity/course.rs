@@ -1,7 +1,13 @@
 //! The course of a search: one user alone, users doubled, rates as the search has them, and rest between.
 
+mod cooling;
+mod turned_away;
+
 use std::time::Duration;
 
+use self::cooling::CoolingDown;
+pub use self::cooling::Look;
+use self::turned_away::HeldBack;
 use super::method::warm_up;
 use super::trial::Offered;
 use super::{Answer, End, Measured, Method, Next, Purpose, Range, Search, SearchError};
@@ -18,6 +24,8 @@ const MOST_WITH_USERS: Duration = Duration::from_secs(5);
 const LEAST_LOOK: Duration = Duration::from_millis(200);
 /// How many answers one user should have had, where that is not too long.
 const ANSWERS: u32 = 25;
+/// And one who is held to a rate, to see whether a service is as before.
+const ANSWERS_AT_A_RATE: u32 = 4;
 /// Twice the users that complete less than this much more have found where no more is to be had.
 const LEAST_GAIN: f64 = 1.15;
 /// So many users find no end: it is time that they wait for, and nothing that others take.
@@ -39,10 +47,6 @@ const BEHIND: f64 = 0.04;
 const TIMES_BEHIND: u32 = 2;
 /// The part of the budget that users may have.
 const FOR_USERS: u32 = 3;
-/// It is back when its median is no more than so many times what it was, and a little that is nobody's.
-const BACK: f64 = 1.5;
-const NOBODYS: f64 = 100.0;
-
 /// What is to be done next.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Step {
@@ -63,6 +67,8 @@ pub struct TrialStep {
     pub purpose: TrialPurpose,
     /// The load.
     pub offered: Offered,
+    /// How many iterations a second its users start at the most; `None` where each comes again as soon as it is done.
+    pub held_to: Option<Rate>,
     /// How long it is measured.
     pub duration: Duration,
     /// How long there is load before that.
@@ -89,21 +95,6 @@ enum Phase {
     Done(CapacityEnd),
 }
 
-/// A service that is looked at after a trial.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct CoolingDown {
-    since: Duration,
-    /// Whether nobody was there at some time.
-    was_gone: bool,
-}
-
-/// One user alone who is kept from asking as fast as it is answered.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct HeldBack {
-    to: Rate,
-    ok_per_s: f64,
-}
-
 /// A search from its beginning to its end: says what is to be done, is told what came of it, and reads no clock.
 /// Elapsed time is counted from the beginning.
 #[derive(Debug)]
@@ -117,8 +108,7 @@ pub struct Course {
     phase: Phase,
     /// Whether one user alone is tried once more: nothing came of the first time.
     is_again: bool,
-    /// Set once one user who asks again at once was turned away: how fast it asks since then, and how many a second were
-    /// not turned away.
+    /// Set once one user alone was turned away.
     held_back: Option<HeldBack>,
     search: Option<Search>,
     /// The search's own trial, from when it is chosen until it was made.
@@ -194,12 +184,18 @@ impl Course {
             self.cooling = None;
         }
         if self.cooling.is_some() {
-            return Step::CoolDown(self.for_answers().clamp(LEAST_LOOK, self.longest_rest / 4));
+            let answers = match self.held_to() {
+                Some(_) => ANSWERS_AT_A_RATE,
+                None => ANSWERS,
+            };
+            let lasts = self.for_answers(answers);
+            return Step::CoolDown(lasts.clamp(LEAST_LOOK, self.longest_rest / 4));
         }
         let with_users = |purpose, users| {
             Step::Trial(TrialStep {
                 purpose,
                 offered: Offered::Users(users),
+                held_to: self.held_to(),
                 duration: self.with_users(),
                 // An answer may take longer than a trial: then the first is waited for.
                 warm_up: match self.is_again {
@@ -209,7 +205,14 @@ impl Course {
             })
         };
         match self.phase {
-            Phase::Alone => with_users(TrialPurpose::Idle, 1),
+            Phase::Alone => {
+                // It is to have forgotten that it was asked too much.
+                let rest = self.held_back.map_or(Duration::ZERO, |_| self.method.rest);
+                match rest.checked_sub(elapsed.saturating_sub(self.ended)) {
+                    Some(left) if !left.is_zero() => Step::Rest(left),
+                    _ => with_users(TrialPurpose::Idle, 1),
+                }
+            }
             Phase::Users(users) => with_users(TrialPurpose::Ramp, users),
             Phase::Rates => self.next_rate(elapsed),
             Phase::Done(_) => Step::Done,
@@ -239,6 +242,7 @@ impl Course {
                         Purpose::Confirm => TrialPurpose::Confirm,
                     },
                     offered: Offered::Rate(trial.rate.per_second()),
+                    held_to: None,
                     duration: trial.duration,
                     warm_up: warm_up(trial.duration),
                 })
@@ -256,56 +260,16 @@ impl Course {
         let most = MOST_WITH_USERS.min(self.plan.budget / 20).max(least);
         match self.is_again && self.idle().is_none() {
             true => most,
-            false => self.for_answers().clamp(least, most),
+            false => self.for_answers(ANSWERS).clamp(least, most),
         }
     }
 
-    /// How long one user takes for some answers.
-    fn for_answers(&self) -> Duration {
-        let apart = self
-            .at_most()
-            .map_or(0.0, |it| 1.0 / it.per_second() * f64::from(ANSWERS));
+    /// How long one user takes for so many answers.
+    fn for_answers(&self, answers: u32) -> Duration {
+        let apart = self.held_to().map_or(0.0, |it| 1.0 / it.per_second());
         let apart = Duration::try_from_secs_f64(apart).unwrap_or(Duration::MAX);
-        apart.max(self.idle_p50().unwrap_or_default() * ANSWERS)
-    }
-
-    /// How fast one user alone asks at the most; `None` where it asks again at once.
-    pub(super) fn at_most(&self) -> Option<Rate> {
-        self.held_back.map(|it| it.to)
-    }
-
-    /// What is made of one user who was too much: a service that turns away what is above a rate answers that user
-    /// quickly, and so is asked at a multiple of it. Nothing where no rate is known to be less, or it did not help.
-    fn hold_back(&mut self, alone: &Trial) -> bool {
-        let failed = alone.error_rate.unwrap_or_default();
-        let is_partly = failed > 0.0 && failed < 1.0;
-        if alone.result != TrialResult::Broke || !is_partly || self.held_back.is_some() {
-            return false;
-        }
-        let asked_per_s = alone.completed_per_s / (1.0 - failed);
-        let what = format!(
-            "one user alone, who asks again at once, asked {} and {} of that failed",
-            human::rate(asked_per_s),
-            human::percent(failed)
-        );
-        let slower = self.plan.from;
-        let Some(to) = slower.filter(|it| it.per_second() < asked_per_s) else {
-            if slower.is_none() {
-                self.notes.push(format!(
-                    "{what}; where the service turns away what is above a rate, `--from RATE` below that has the user ask \
-                     no faster"
-                ));
-            }
-            return false;
-        };
-        self.notes.push(format!(
-            "{what}; it was then held to {to}, and no more users were tried"
-        ));
-        self.held_back = Some(HeldBack {
-            to,
-            ok_per_s: alone.completed_per_s,
-        });
-        true
+        let one = apart.max(self.idle_p50().unwrap_or_default());
+        one.saturating_mul(answers)
     }
 
     fn idle(&self) -> Option<&Trial> {
@@ -327,7 +291,8 @@ impl Course {
         let is_empty = trial.error_rate.is_none() && trial.result == TrialResult::Invalid;
         let (result, completed) = (trial.result, trial.completed_per_s);
         let was_again = std::mem::take(&mut self.is_again);
-        if self.phase == Phase::Alone && self.hold_back(&trial) {
+        if self.phase == Phase::Alone && self.hold_back(&trial, &seen) {
+            self.trials.push(trial);
             return;
         }
         match self.phase {
@@ -387,14 +352,6 @@ impl Course {
         }
     }
 
-    /// The service is looked at until it is as before.
-    fn cool_down(&mut self, since: Duration) {
-        self.cooling = Some(CoolingDown {
-            since,
-            was_gone: false,
-        });
-    }
-
     /// Whether a service did not do what was asked of it, for all that its goals held.
     fn is_behind(&self, trial: &Trial, pace: f64) -> bool {
         let duration = Duration::from_secs_f64(trial.duration_s);
@@ -438,7 +395,7 @@ impl Course {
     /// From what users got to rates.
     fn begin_search(&mut self) -> Phase {
         let most = match self.held_back {
-            Some(it) => it.ok_per_s,
+            Some(it) => it.completed_per_s,
             None => self.best_of_users(u32::MAX),
         };
         let alone = self.idle().map_or(1.0, |it| it.completed_per_s);
@@ -464,61 +421,6 @@ impl Course {
             }
             // Its parts have been looked at.
             Err(_) => Phase::Done(CapacityEnd::Idle),
-        }
-    }
-
-    /// One user alone was looked at: its median in microseconds, where it was answered.
-    pub fn cooled(&mut self, p50_us: Option<f64>, elapsed: Duration) {
-        let Some(cooling) = &mut self.cooling else {
-            return;
-        };
-        let rested = elapsed.saturating_sub(cooling.since);
-        cooling.was_gone |= p50_us.is_none();
-        let cooling = *cooling;
-        let usual = self.idle_p50().map_or(0.0, |it| it.as_secs_f64() * 1e6);
-        let is_back = p50_us.is_some_and(|it| it <= usual * BACK + NOBODYS);
-        // When nothing comes after it one look is enough, unless nobody was there.
-        let is_enough = p50_us.is_some() && self.is_over(elapsed);
-        if !is_back && !is_enough && rested < self.longest_rest {
-            return;
-        }
-        self.cooling = None;
-        let last = self.trials.last();
-        let after = last.map_or_else(String::new, Trial::load);
-        let time = human::duration(rested);
-        if is_back {
-            if let Some(last) = self.trials.last_mut() {
-                last.cool_down_s = Some(super::conclude::round(rested.as_secs_f64()));
-            }
-            if cooling.was_gone {
-                let note = format!("after {after} the service was gone, and back after {time}");
-                self.notes.push(note);
-            }
-            return;
-        }
-        let Some(p50_us) = p50_us else {
-            let note = format!("after {after} the service was gone, and not back within {time}");
-            self.notes.push(note);
-            self.phase = Phase::Done(CapacityEnd::Died);
-            return;
-        };
-        let (now, before) = (human::micros(p50_us), human::micros(usual));
-        self.notes.push(format!(
-            "{time} after {after} one user alone was still answered in {now}, and in {before} before all load"
-        ));
-    }
-
-    /// The service was not there for what was next.
-    pub fn gone(&mut self, elapsed: Duration) {
-        self.asked = None;
-        match self.cooling {
-            Some(_) => self.cooled(None, elapsed),
-            None => {
-                self.cooling = Some(CoolingDown {
-                    since: elapsed,
-                    was_gone: true,
-                });
-            }
         }
     }
 

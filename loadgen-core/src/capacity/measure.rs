@@ -6,13 +6,14 @@ use super::breach::breach;
 use super::conclude::put;
 use super::fit::{check, goals};
 use super::trial::{Offered, kept, mark_lost, pace, trial};
-use super::{Course, SearchError, Seen, Step, TrialStep};
+use super::{Course, Look, SearchError, Seen, Step, TrialStep};
 use crate::assemble::{AssembleError, assemble};
 use crate::clock::Clock;
 use crate::condition::{Metric, Series, Threshold, Unit};
 use crate::engine::{Event, Options, Run, RunError};
 use crate::judge::{Arrivals, lost};
-use crate::record::RunRecord;
+use crate::outcome::{Failure, Outcome};
+use crate::record::{RunRecord, ScenarioRecord};
 use crate::report::{self, Capacity, Context, Document, Trial, TrialPurpose, TrialResult};
 use crate::scenario::{CapacityPlan, Plan, ScenarioPlan};
 use crate::schedule::{DEFAULT_MAX_USERS, Load, Spacing, WhenBusy};
@@ -181,11 +182,11 @@ impl Searched<'_> {
         }
     }
 
-    /// The plan of a load for so long, after some that is not measured. Users start no more than `at_most`.
+    /// The plan of a load for so long, after some that is not measured. `held_to` is what users start at the most.
     fn plan(
         &self,
         offered: Offered,
-        at_most: Option<Rate>,
+        held_to: Option<Rate>,
         lasts: Duration,
         warm_up: Duration,
     ) -> Plan {
@@ -193,7 +194,7 @@ impl Searched<'_> {
         scenario.load = match offered {
             Offered::Users(users) => {
                 let load = Load::closed(users).for_(lasts);
-                match at_most {
+                match held_to {
                     Some(rate) => load.rate_limit(rate).into(),
                     None => load.into(),
                 }
@@ -267,10 +268,11 @@ impl Searched<'_> {
         let TrialStep {
             purpose,
             offered,
+            held_to,
             duration,
             warm_up,
         } = *step;
-        let plan = self.plan(offered, course.at_most(), duration, warm_up);
+        let plan = self.plan(offered, held_to, duration, warm_up);
         let from = self.elapsed();
         let is_first = !course.knows();
         let run = assemble(&plan, self.seeded(course.trials.len()));
@@ -304,7 +306,7 @@ impl Searched<'_> {
         }
         let mut document = report::build(&record, watch.context(&plan));
         mark_lost(&record, &mut document);
-        let made = trial(&record, &document, purpose, offered, (from, duration));
+        let made = trial(&record, &document, step, from);
         let is_measured = match purpose {
             TrialPurpose::Idle => measured(&made),
             _ => Ok(()),
@@ -375,7 +377,7 @@ impl Searched<'_> {
         course: &mut Course,
         watch: &mut impl Watch,
     ) -> Result<(), CapacityError> {
-        let plan = self.plan(Offered::Users(1), course.at_most(), lasts, Duration::ZERO);
+        let plan = self.plan(Offered::Users(1), course.held_to(), lasts, Duration::ZERO);
         let run = assemble(&plan, self.seeded(course.trials.len()));
         let so_far = course.found(self.goals, self.elapsed());
         let next = Upcoming {
@@ -388,13 +390,28 @@ impl Searched<'_> {
             Err(CapacityError::Run(RunError::StoppedEarly)) if watch.is_stopped() => return Ok(()),
             other => other?,
         };
-        let p50_us = record.as_ref().and_then(|record| {
-            let scenario = record.scenarios.first()?;
-            let is_answering = scenario.ledger.completed > scenario.ledger.failed;
-            is_answering.then(|| scenario.response_time.value_at_quantile(0.5) as f64 / 1e3)
-        });
-        course.cooled(p50_us, self.elapsed());
+        let scenario = record.as_ref().and_then(|it| it.scenarios.first());
+        let look = scenario.map_or(Look::Gone, look);
+        course.cooled(look, self.elapsed());
         Ok(())
+    }
+}
+
+/// What one user alone found.
+fn look(scenario: &ScenarioRecord) -> Look {
+    if scenario.ledger.completed > scenario.ledger.failed {
+        return Look::Answered(scenario.response_time.value_at_quantile(0.5) as f64 / 1e3);
+    }
+    let is_nobody = |it: &Outcome| {
+        matches!(
+            it,
+            Outcome::Failed(Failure::Connect | Failure::Connection | Failure::Timeout)
+        )
+    };
+    let answers = scenario.outcomes.iter().filter(|(it, _)| !is_nobody(it));
+    match answers.map(|(_, count)| count).sum() {
+        0_u64 => Look::Gone,
+        _ => Look::Failing,
     }
 }
 
@@ -458,7 +475,9 @@ impl Results {
         let held = held
             .filter(|_| rate.is_some())
             .max_by(|(_, (a, ..)), (_, (b, ..))| a.lasted_s.total_cmp(&b.lasted_s));
-        let broke = all().filter(|(_, (it, ..))| it.result == TrialResult::Broke);
+        // Of several the last: one user alone may be tried twice.
+        let broke = all().rev();
+        let broke = broke.filter(|(_, (it, ..))| it.result == TrialResult::Broke);
         let broke = broke.min_by(|(_, (a, ..)), (_, (b, ..))| {
             let rate = |it: &Kind| it.rate.unwrap_or(f64::MAX);
             rate(a).total_cmp(&rate(b))

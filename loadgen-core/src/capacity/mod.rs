@@ -67,7 +67,7 @@ mod tests;
 mod trial;
 
 pub use answer::{Answer, Bound, End, GoalKnowledge, LoadKnowledge};
-pub use course::{Course, Seen, Step, TrialStep};
+pub use course::{Course, Look, Seen, Step, TrialStep};
 #[cfg(any(
     feature = "grpc",
     feature = "websocket",

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::TrialStep;
 use super::conclude::round;
 use crate::record::RunRecord;
-use crate::report::{Document, Scenario, Trial, TrialPurpose, TrialResult, hindrance};
-use crate::units::human;
+use crate::report::{Document, Scenario, Trial, TrialResult, hindrance};
+use crate::units::{Rate, human};
 
 /// The load of a trial.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -36,15 +37,14 @@ pub(super) fn mark_lost(record: &RunRecord, document: &mut Document) {
     }
 }
 
-/// What the record of a trial and its result document say of it. `from` and `duration` are when it began and how long it was to be.
+/// What the record of a trial and its result document say of it. `from` is when it began.
 pub(super) fn trial(
     record: &RunRecord,
     document: &Document,
-    purpose: TrialPurpose,
-    offered: Offered,
-    (from, duration): (Duration, Duration),
+    step: &TrialStep,
+    from: Duration,
 ) -> Trial {
-    let (rate_per_s, users) = match offered {
+    let (rate_per_s, users) = match step.offered {
         Offered::Rate(rate) => (Some(rate), None),
         Offered::Users(users) => (None, Some(u64::from(users))),
     };
@@ -80,11 +80,12 @@ pub(super) fn trial(
         (None, None) => (TrialResult::Held, None),
     };
     Trial {
-        purpose,
+        purpose: step.purpose,
         rate_per_s,
         users,
+        held_to_per_s: step.held_to.map(Rate::per_second),
         from_s: round(from.as_secs_f64()),
-        duration_s: duration.as_secs_f64(),
+        duration_s: step.duration.as_secs_f64(),
         certain_after_s: record
             .early_end
             .as_ref()

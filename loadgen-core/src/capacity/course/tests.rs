@@ -3,7 +3,7 @@ use std::time::Duration;
 use test_case::test_case;
 
 use super::*;
-use crate::report::{Capacity, Statistics, ThresholdResult};
+use crate::report::{BreachCause, Capacity, Statistics, ThresholdResult};
 use crate::units::Rate;
 
 const GOAL: &str = "response_time.p99 < 20ms";
@@ -40,15 +40,14 @@ impl Service {
         }
     }
 
-    fn trial(&self, step: &TrialStep, at_most: Option<Rate>, from: Duration) -> Trial {
+    fn trial(&self, step: &TrialStep, from: Duration) -> Trial {
         let (rate_per_s, users) = match step.offered {
             Offered::Rate(rate) => (Some(rate), None),
             Offered::Users(users) => (None, Some(u64::from(users))),
         };
         let asked = rate_per_s.unwrap_or_else(|| users.unwrap_or(1) as f64 / ALONE);
         let is_alone = users.is_some();
-        let at_most = at_most.filter(|_| is_alone);
-        let asked = at_most.map_or(asked, |it| asked.min(it.per_second()));
+        let asked = step.held_to.map_or(asked, |it| asked.min(it.per_second()));
         let is_turned_away = is_alone && asked > self.alone;
         let completed_per_s = match is_turned_away {
             true => self.alone,
@@ -76,6 +75,7 @@ impl Service {
             purpose: step.purpose,
             rate_per_s,
             users,
+            held_to_per_s: step.held_to.map(Rate::per_second),
             from_s: from.as_secs_f64(),
             duration_s: step.duration.as_secs_f64(),
             certain_after_s: None,
@@ -128,7 +128,7 @@ fn searched(service: Service, plan: &CapacityPlan, most_trials: usize) -> (Capac
                 return (course.found(&goals, elapsed), tried);
             }
             Step::Trial(step) => {
-                let trial = service.trial(&step, course.at_most(), elapsed);
+                let trial = service.trial(&step, elapsed);
                 elapsed += step.duration;
                 tried.extend(trial.rate_per_s);
                 if !died && trial.rate_per_s.is_some_and(|it| it >= service.dies_from) {
@@ -144,7 +144,7 @@ fn searched(service: Service, plan: &CapacityPlan, most_trials: usize) -> (Capac
                 gone = gone.saturating_sub(1);
                 match is_gone {
                     true => course.gone(elapsed),
-                    false => course.cooled(Some(ALONE * 1e6), elapsed),
+                    false => course.cooled(Look::Answered(ALONE * 1e6), elapsed),
                 }
             }
         }
@@ -195,9 +195,9 @@ fn ends(service: Service) -> CapacityEnd {
 }
 
 /// One user who asks again at once is turned away by a service that takes half as much.
-#[test_case(Some(100.0) => (CapacityEnd::Settled, vec![1]); "it asks no faster than the lowest rate")]
+#[test_case(Some(100.0) => (CapacityEnd::Settled, vec![1, 1]); "it is held to the lowest rate")]
 #[test_case(None => (CapacityEnd::Idle, vec![1]); "how fast it may ask is not known")]
-#[test_case(Some(700.0) => (CapacityEnd::Idle, vec![1]); "that is too fast as well")]
+#[test_case(Some(700.0) => (CapacityEnd::Idle, vec![1, 1]); "that is too fast as well")]
 #[test_case(Some(1_500.0) => (CapacityEnd::Idle, vec![1]); "that is faster")]
 fn one_user_is_turned_away(from: Option<f64>) -> (CapacityEnd, Vec<u64>) {
     let plan = CapacityPlan {
@@ -210,7 +210,7 @@ fn one_user_is_turned_away(from: Option<f64>) -> (CapacityEnd, Vec<u64>) {
     };
     let (found, tried) = searched(service, &plan, usize::MAX);
     let told = found.notes.iter();
-    let told = told.filter(|it| it.contains("asks again at once"));
+    let told = told.filter(|it| it.contains("one user alone made 1,000/s, and 50% of them failed"));
     let is_told = from.is_none_or(|it| it < 1_000.0);
     assert_eq!(told.count(), usize::from(is_told), "{:?}", found.notes);
     if found.end == CapacityEnd::Settled {
@@ -278,10 +278,19 @@ fn short_trials_of_a_slow_goal_are_told_of() {
 
 fn seen(trial: &Trial) -> Seen {
     let asked = trial.rate_per_s;
+    let fails = trial.error_rate > Some(0.0);
     Seen {
         kept: 1.0,
         pace: asked.map_or(1.0, |it| trial.completed_per_s / it),
-        breach: None,
+        breach: fails.then(|| Breach {
+            goal: goal(false),
+            at_per_s: trial.completed_per_s,
+            cause: BreachCause::Failing,
+            step: None,
+            backend: None,
+            outcome: Some("grpc.RESOURCE_EXHAUSTED".to_owned()),
+            explanation: String::new(),
+        }),
     }
 }
 
@@ -292,7 +301,7 @@ fn entered(
     elapsed: Duration,
     change: impl FnOnce(&mut Trial),
 ) {
-    let mut trial = Service::of(5_000.0).trial(step, None, elapsed);
+    let mut trial = Service::of(5_000.0).trial(step, elapsed);
     change(&mut trial);
     let seen = seen(&trial);
     course.enter(trial, seen, elapsed);
@@ -378,12 +387,12 @@ fn a_trial_that_was_chosen_is_made() {
             Step::Done => break,
             Step::Trial(step) => {
                 elapsed += step.duration;
-                let trial = service.trial(&step, course.at_most(), elapsed);
+                let trial = service.trial(&step, elapsed);
                 entered(&mut course, &step, elapsed, |it| *it = trial);
             }
             Step::CoolDown(lasts) => {
                 elapsed += lasts;
-                course.cooled(Some(ALONE * 1e6), elapsed);
+                course.cooled(Look::Answered(ALONE * 1e6), elapsed);
             }
             Step::Rest(lasts) => {
                 rested += 1;
@@ -411,7 +420,7 @@ fn falls_behind(p50_us: Option<f64>, trials: usize) -> CapacityEnd {
                 Step::Trial(step) => break step,
                 Step::CoolDown(lasts) => {
                     elapsed += lasts;
-                    course.cooled(Some(ALONE * 1e6), elapsed);
+                    course.cooled(Look::Answered(ALONE * 1e6), elapsed);
                 }
                 Step::Rest(lasts) => elapsed += lasts,
                 Step::Done => return found(&course).end,
@@ -445,7 +454,7 @@ fn an_error_leaves_what_is_known() {
             }
             Step::CoolDown(lasts) => {
                 elapsed += lasts;
-                course.cooled(Some(ALONE * 1e6), elapsed);
+                course.cooled(Look::Answered(ALONE * 1e6), elapsed);
             }
             other => panic!("{other:?}"),
         }

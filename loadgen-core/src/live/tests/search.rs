@@ -24,6 +24,7 @@ fn at(per_second: f64) -> Option<Step> {
     Some(Step::Trial(TrialStep {
         purpose: TrialPurpose::Refine,
         offered: Offered::Rate(per_second),
+        held_to: None,
         duration: Duration::from_secs(3),
         warm_up: Duration::ZERO,
     }))

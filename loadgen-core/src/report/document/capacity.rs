@@ -118,7 +118,7 @@ pub enum CapacityEnd {
     Budget,
     /// Somebody stopped it.
     Stopped,
-    /// The service was not there any more.
+    /// The service was not there any more, or had mostly failures for one user alone, and did not come back.
     Died,
     /// An error ended it: the first of `notes`.
     Failed,
@@ -202,9 +202,12 @@ pub struct Trial {
     /// Arrivals per second that were offered; left out where users came again as soon as they were done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rate_per_s: Option<f64>,
-    /// Users that came again as soon as they were done; left out where a rate was offered.
+    /// Users that came again as soon as they were done, or as `held_to_per_s` let them; left out where a rate was offered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub users: Option<u64>,
+    /// How many iterations a second these started at the most; left out where they came again as soon as they were done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_to_per_s: Option<f64>,
     /// When it began, in seconds from the beginning of the search.
     pub from_s: f64,
     /// How long it was measured, or would have been where its end was certain before.
@@ -272,12 +275,18 @@ impl Trial {
         })
     }
 
-    /// What was offered, in words: `41,200/s`, `64 users`.
+    /// What was offered, in words: `41,200/s`, `64 users`, `1 user, 50/s`.
     #[must_use]
     pub fn load(&self) -> String {
         match (self.rate_per_s, self.users) {
             (Some(rate), _) => human::rate(rate),
-            (None, users) => human::counted(users.unwrap_or_default(), "user"),
+            (None, users) => {
+                let users = human::counted(users.unwrap_or_default(), "user");
+                let held_to = self
+                    .held_to_per_s
+                    .map(|it| format!(", {}", human::rate(it)));
+                format!("{users}{}", held_to.unwrap_or_default())
+            }
         }
     }
 }

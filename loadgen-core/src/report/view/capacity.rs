@@ -207,7 +207,9 @@ impl<'a> Load<'a> {
         let mut groups: Vec<Vec<&Trial>> = Vec::new();
         for trial in &capacity.trials {
             let is_same = |it: &&mut Vec<&Trial>| {
-                it[0].rate_per_s == trial.rate_per_s && it[0].users == trial.users
+                it[0].rate_per_s == trial.rate_per_s
+                    && it[0].users == trial.users
+                    && it[0].held_to_per_s == trial.held_to_per_s
             };
             match groups.iter_mut().find(is_same) {
                 Some(group) => group.push(trial),

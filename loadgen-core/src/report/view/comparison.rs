@@ -223,7 +223,7 @@ fn between(bounds: Figures) -> String {
     match bounds {
         it if it.at_least => format!("≥ {lower}"),
         it if it.max == 0.0 => "none".to_owned(),
-        it if it.min == 0.0 => format!("≤ {upper}"),
+        it if it.min == 0.0 => format!("< {upper}"),
         _ => format!("{} to {upper}", lower.trim_end_matches("/s")),
     }
 }
@@ -488,7 +488,7 @@ mod tests {
 
     #[test_case(4_900.0, 5_000.0, false => "4,900 to 5,000/s")]
     #[test_case(4_900.0, 4_900.0, true => "≥ 4,900/s"; "an open end")]
-    #[test_case(0.0, 5_000.0, false => "≤ 5,000/s"; "nothing that holds")]
+    #[test_case(0.0, 5_000.0, false => "< 5,000/s"; "nothing that holds")]
     #[test_case(0.0, 0.0, false => "none"; "nothing at all")]
     fn bounds_of_capacities(min: f64, max: f64, at_least: bool) -> String {
         between(Figures {

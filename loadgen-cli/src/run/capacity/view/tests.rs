@@ -49,6 +49,7 @@ fn drawn() -> Drawn {
         step: Some(Step::Trial(TrialStep {
             purpose: TrialPurpose::Refine,
             offered: Offered::Rate(4_950.0),
+            held_to: None,
             duration: Duration::from_secs(10),
             warm_up: Duration::ZERO,
         })),

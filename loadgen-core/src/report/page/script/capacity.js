@@ -169,8 +169,9 @@ function capacityChart(capacity, width) {
 }
 
 // How many were under way at once: users, or by Little's law what a rate that held had. Of one that did not hold the
-// number grows for as long as it lasts.
+// number grows for as long as it lasts. Users who were held to a rate were under way for a part of the time.
 function concurrencyOf(trial) {
+  if (trial.held_to_per_s !== undefined) return null;
   if (trial.users !== undefined) return trial.users;
   const mean = trial.response_time_us.mean;
   return trial.result === "held" && mean !== undefined ? (trial.completed_per_s * mean) / 1e6 : null;

@@ -153,4 +153,5 @@ async function main() {
   }
 }
 
-main();
+module.exports = { VIEWS, opened, tooWide, until };
+if (require.main === module) main();

@@ -1,4 +1,5 @@
-"""`loadgen run --ui`, looked at in Chromium: what is drawn is what the document says in the end."""
+"""`loadgen run --ui` and `loadgen capacity --ui`, looked at in Chromium: what is drawn is what the document says in the
+end."""
 
 import json
 import math
@@ -9,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import LOADGEN, PATIENCE, tool
+from harness import LOADGEN, PATIENCE, Serve, tool
 
 SCENARIO = {
     "name": "steady",
@@ -19,16 +20,78 @@ SCENARIO = {
 }
 
 
+def looked_at(script, url, pictures):
+    """What a script sees of a page."""
+    environment = {**os.environ, "CHROMIUM": shutil.which("google-chrome") or tool("chromium")}
+    shown = subprocess.run(
+        [tool("node"), str(pathlib.Path(__file__).with_name(script)), url, str(pictures)],
+        check=True,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        timeout=180,
+        env=environment,
+    )
+    return json.loads(shown.stdout)
+
+
+def pictures_in(folder):
+    """Pictures go where PAGE_PICTURES says."""
+    pictures = pathlib.Path(os.environ.get("PAGE_PICTURES") or folder, "live")
+    pictures.mkdir(parents=True, exist_ok=True)
+    return pictures
+
+
+class LiveSearches(unittest.TestCase):
+    """A search for a capacity under way."""
+
+    def test_it_is_stopped_from_the_page(self):
+        with Serve("--delay", "20ms") as server, tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            searched = {
+                "name": "searched",
+                "targets": [server.address],
+                "connections": 1,
+                "streams_per_connection": 8,
+                "load": {"open": {"rate": "1/s", "duration": "1s"}},
+                "steps": [{"name": "hello", "grpc": {"method": "loadgen.v1.Greeter/Hello", "message": {"name": "x"}}}],
+                "capacity": {"goals": ["response_time.p90 < 100ms"], "budget": "5m"},
+            }
+            suite, result = folder / "suite.json", folder / "result.json"
+            suite.write_text(json.dumps({"scenarios": [searched]}), encoding="utf-8")
+            command = [LOADGEN, "capacity", "--config", suite, "--quiet", "--ui=0", "-o", f"json={result}"]
+            search = subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8")
+            try:
+                url = search.stderr.readline().split()[-1]
+                shown = looked_at("live_search.cjs", url, pictures_in(folder))
+                search.communicate(timeout=PATIENCE)
+            finally:
+                search.kill()
+                search.wait()
+            document = json.loads(result.read_text(encoding="utf-8"))
+        self.assertEqual((shown["errors"], shown["asked"], shown["wide"]), ([], [], []))
+        self.assertIn("SEARCHING", shown["running"]["title"] + shown["running"]["text"])
+        self.assertIn("What breaks first", shown["over"]["text"])
+        self.assertNotIn("SEARCHING", shown["over"]["text"])
+        self.assertIn("It ends with what is known so far", shown["dialog"])
+        before, after = shown["trials"]
+        capacity = document["capacity"]
+        self.assertLess(before, after)
+        self.assertEqual(capacity["end"], "stopped")
+        self.assertGreaterEqual(len(capacity["trials"]), after)
+        last = capacity["trials"][-1]
+        self.assertLessEqual(last["from_s"] + last["duration_s"], capacity["took_s"])
+        self.assertEqual(search.returncode, 105)
+
+
 class LivePages(unittest.TestCase):
     """A run under way."""
 
     @classmethod
     def setUpClass(cls):
-        """One run, looked at from its beginning to its end. Pictures go where PAGE_PICTURES says."""
+        """One run, looked at from its beginning to its end."""
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
-            pictures = pathlib.Path(os.environ.get("PAGE_PICTURES") or folder, "live")
-            pictures.mkdir(parents=True, exist_ok=True)
+            pictures = pictures_in(folder)
             suite = folder / "suite.json"
             suite.write_text(json.dumps({"scenarios": [SCENARIO]}), encoding="utf-8")
             result = folder / "result.json"
@@ -36,17 +99,7 @@ class LivePages(unittest.TestCase):
             run = subprocess.Popen(command, stderr=subprocess.PIPE, encoding="utf-8")
             try:
                 url = run.stderr.readline().split()[-1]
-                script = pathlib.Path(__file__).with_name("live_page.cjs")
-                environment = {**os.environ, "CHROMIUM": shutil.which("google-chrome") or tool("chromium")}
-                shown = subprocess.run(
-                    [tool("node"), str(script), url, str(pictures)],
-                    check=True,
-                    stdout=subprocess.PIPE,
-                    encoding="utf-8",
-                    timeout=180,
-                    env=environment,
-                )
-                cls.shown = json.loads(shown.stdout)
+                cls.shown = looked_at("live_page.cjs", url, pictures)
                 _, cls.said = run.communicate(timeout=PATIENCE)
             finally:
                 run.kill()

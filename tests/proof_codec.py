@@ -42,7 +42,7 @@ def suite(seconds):
     common = {"codec": "own", "timeout": "2s", "connect_timeout": "1s", "graceful_stop": "5s", "thresholds": []}
 
     def calling(name, share, who):
-        load = {"rate": f"{RATE * share // 10}/s", "duration": f"{seconds}s", "users": {"max": 2000}}
+        load = {"rate": f"{RATE * share // 10}/s", "duration": f"{seconds}s", "users": {"max": 250}}
         hello = {"grpc": {"method": "loadgen.v1.Greeter/Hello", "message": {"name": who}}}
         return {"name": name, "load": {"open": load}, "connections": 4, "steps": [hello], **common}
 

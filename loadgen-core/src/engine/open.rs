@@ -57,6 +57,9 @@ impl Numbers {
     }
 }
 
+/// So many places in a line are kept when it is empty: a mebibyte.
+const LINE_KEPT: usize = 1 << 16;
+
 /// An arrival in line.
 #[derive(Debug, Clone, Copy)]
 struct Arrival {
@@ -377,7 +380,7 @@ impl<W: Workload> Part<W> {
             if self.lane.core.halted() || self.comes_too_late() {
                 return Poll::Ready(None);
             }
-            if let Some(arrival) = self.line.borrow_mut().pop_front() {
+            if let Some(arrival) = self.take_from_line() {
                 if me.idle.replace(false) {
                     self.idle
                         .borrow_mut()
@@ -401,6 +404,18 @@ impl<W: Workload> Part<W> {
             Poll::Pending
         })
         .await
+    }
+
+    /// The first in line. When there is none, the memory of one that was long is given back: after an overload nothing
+    /// is to be left of it.
+    #[inline]
+    fn take_from_line(&self) -> Option<Arrival> {
+        let mut line = self.line.borrow_mut();
+        let first = line.pop_front();
+        if first.is_none() && line.capacity() > LINE_KEPT {
+            *line = VecDeque::new();
+        }
+        first
     }
 
     /// Whether what is in line would begin only to end: it lasts for as long as a load that is over.

@@ -67,7 +67,7 @@ pub(crate) struct CapacityFlags {
     /// Look for the highest rate at which this holds, like `response_time.p99 < 20ms`; repeatable [default: the scenario's goals, else its thresholds]
     #[arg(long = "goal", value_name = "CONDITION", value_parser = condition, help_heading = SEARCH)]
     pub(crate) goals: Vec<Threshold>,
-    /// The lowest rate to try, like `100/s` [default: a hundredth of what one user gets]
+    /// The lowest rate to try, like `100/s`; one user alone who is turned away is held to it [default: a hundredth of what one user gets]
     #[arg(long, value_name = "RATE", value_parser = rate, allow_hyphen_values = true, help_heading = SEARCH)]
     pub(crate) from: Option<Rate>,
     /// The highest rate to try
@@ -76,7 +76,7 @@ pub(crate) struct CapacityFlags {
     /// How far apart the bounds of the answer may be [default: 2%]
     #[arg(long, value_name = "PERCENT", value_parser = percentage, allow_hyphen_values = true, help_heading = SEARCH)]
     pub(crate) width: Option<f64>,
-    /// The longest that the search may take [default: 5m]
+    /// The longest that the search may take, 15s at the least [default: 5m]
     #[arg(long, value_name = "TIME", value_parser = duration, allow_hyphen_values = true, help_heading = SEARCH)]
     pub(crate) budget: Option<Duration>,
 }

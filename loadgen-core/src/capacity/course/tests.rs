@@ -213,6 +213,11 @@ fn one_user_is_turned_away(from: Option<f64>) -> (CapacityEnd, Vec<u64>) {
     let told = told.filter(|it| it.contains("one user alone made 1,000/s, and 50% of them failed"));
     let is_told = from.is_none_or(|it| it < 1_000.0);
     assert_eq!(told.count(), usize::from(is_told), "{:?}", found.notes);
+    let lower = found
+        .notes
+        .iter()
+        .filter(|it| it.contains("a lower `--from`"));
+    assert_eq!(lower.count(), usize::from(from == Some(700.0)));
     if found.end == CapacityEnd::Settled {
         let first = "what was not turned away is where it begins";
         assert!((tried[0] - 500.0).abs() < 1.0, "{first}: {tried:?}");

@@ -28,7 +28,17 @@ impl Course {
         let is_partly = failed > 0.0 && failed < 1.0;
         let is_of_failures = seen.breach.as_ref().is_some_and(|it| it.outcome.is_some());
         let broke = alone.result == TrialResult::Broke;
-        if !broke || !is_partly || !is_of_failures || self.held_back.is_some() {
+        if !broke || !is_partly || !is_of_failures {
+            return false;
+        }
+        if let Some(held_back) = self.held_back {
+            self.notes.push(format!(
+                "held to {}, {} of the user's iterations failed: a lower `--from` may be what the service takes; of those \
+                 at once {} completed",
+                held_back.to,
+                human::percent(failed),
+                human::rate(held_back.completed_per_s)
+            ));
             return false;
         }
         // Those that failed are none of the completed.

@@ -146,6 +146,7 @@ class Traefik(Proxy):
 
     # Of its side towards clients.
     transport = ""
+    health = "healthCheck: { mode: grpc, interval: 500ms, timeout: 300ms }"
 
     def start(self):
         servers = ", ".join(f'{{ url: "h2c://127.0.0.1:{it}" }}' for it in self.ports)
@@ -165,7 +166,7 @@ http:
   services:
     pool:
       loadBalancer:
-        healthCheck: {{ mode: grpc, interval: 500ms, timeout: 300ms }}
+        {self.health}
         servers: [ {servers} ]
 """
         # It listens before it knows where to.

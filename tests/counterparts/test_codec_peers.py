@@ -149,6 +149,8 @@ class Peers(unittest.TestCase):
 
     def test_traefik(self):
         class Traefik(proxies.Traefik):
+            # On a busy machine a check of the only server may take too long, and a call finds none.
+            health = ""
             transport = ", transport: { keepAliveMaxRequests: 50 }"
 
         # What is under way by then, it answers.
@@ -156,6 +158,8 @@ class Peers(unittest.TestCase):
 
     def test_traefik_that_drains(self):
         class Traefik(proxies.Traefik):
+            # On a busy machine a check of the only server may take too long, and a call finds none.
+            health = ""
             transport = ", transport: { keepAliveMaxTime: 300ms }"
 
         self.through(Traefik, 8, LASTING, LASTING_CALLS)

@@ -97,8 +97,8 @@ class Processes(unittest.TestCase):
                     if verdict["status"] == "invalid":
                         continue
                     self.assertEqual(verdict["status"], "pass", verdict)
-                    # Nor does the server catch up as fast then, nor do hundreds of users who come at once open
-                    # their connections: these get another try, loadgen's times do not.
+                    # Nor does the server catch up as fast then: it gets another try, loadgen's own
+                    # figures do not.
                     slow = self.check_frozen(found, stop=1, total=6)
                     if not slow:
                         break
@@ -120,13 +120,12 @@ class Processes(unittest.TestCase):
         for key, truth in truths.items():
             self.assertGreater(response[key], truth - 50_000, (key, truth, response))
         self.assertLess(response["p50"], 50_000)
+        self.assertLess(found["start_lag_us"]["p99"], 20_000, found["start_lag_us"])
         # The longest waits are dated to when they were due, not to when they ended.
         points = [point for point in found["series"] if "response_time_us" in point]
         worst = max(points, key=lambda point: point["response_time_us"]["max"])
         self.assertIn(worst["t_s"], (2, 3))
-        slow = {key: (it, response) for key, it in truths.items() if response[key] > it + 200_000}
-        start_lag = found["start_lag_us"]["p99"]
-        return slow if start_lag < 20_000 else {**slow, "start_lag": start_lag}
+        return {key: (it, response) for key, it in truths.items() if response[key] > it + 200_000}
 
 
 class Endurance(unittest.TestCase):

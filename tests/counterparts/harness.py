@@ -293,6 +293,19 @@ def websockets_server():
     return Server(sys.executable, str(HERE / "server_websockets.py"))
 
 
+def a_search(address, **how):
+    """A scenario whose capacity is looked for: no more than eight calls are under way at a time."""
+    return {
+        "name": "searched",
+        "targets": [address],
+        "connections": 1,
+        "streams_per_connection": 8,
+        "load": {"open": {"rate": "1/s", "duration": "1s"}},
+        "steps": [{"name": "hello", "grpc": {"method": "loadgen.v1.Greeter/Hello", "message": {"name": "x"}}}],
+        "capacity": {"goals": ["response_time.p90 < 100ms"], **how},
+    }
+
+
 class Serve:
     """`loadgen serve grpc`, or `websocket`, on a free port. Use it in a `with`."""
 

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import unittest
 
-from harness import LOADGEN, PATIENCE, Serve, tool
+from harness import LOADGEN, PATIENCE, Serve, a_search, tool
 
 SCENARIO = {
     "name": "steady",
@@ -47,15 +47,7 @@ class LiveSearches(unittest.TestCase):
     def test_it_is_stopped_from_the_page(self):
         with Serve("--delay", "20ms") as server, tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
-            searched = {
-                "name": "searched",
-                "targets": [server.address],
-                "connections": 1,
-                "streams_per_connection": 8,
-                "load": {"open": {"rate": "1/s", "duration": "1s"}},
-                "steps": [{"name": "hello", "grpc": {"method": "loadgen.v1.Greeter/Hello", "message": {"name": "x"}}}],
-                "capacity": {"goals": ["response_time.p90 < 100ms"], "budget": "5m"},
-            }
+            searched = a_search(server.address, budget="5m")
             suite, result = folder / "suite.json", folder / "result.json"
             suite.write_text(json.dumps({"scenarios": [searched]}), encoding="utf-8")
             command = [LOADGEN, "capacity", "--config", suite, "--quiet", "--ui=0", "-o", f"json={result}"]

@@ -11,7 +11,7 @@ import tempfile
 import threading
 import unittest
 
-from harness import LOADGEN, PATIENCE, Serve, tool
+from harness import LOADGEN, PATIENCE, Serve, a_search, tool
 
 # What a server could say to run something in a page that shows it.
 HARMFUL = "</script><script>harmed=true</script><img src=x onerror=harmed=true>"
@@ -178,15 +178,7 @@ class Pages(unittest.TestCase):
 
     def test_a_search_for_a_capacity(self):
         with Serve("--delay", "20ms") as server, tempfile.TemporaryDirectory() as folder:
-            searched = {
-                "name": "searched",
-                "targets": [server.address],
-                "connections": 1,
-                "streams_per_connection": 8,
-                "load": {"open": {"rate": "1/s", "duration": "1s"}},
-                "steps": [{"name": "hello", "grpc": {"method": "loadgen.v1.Greeter/Hello", "message": {"name": "x"}}}],
-                "capacity": {"goals": ["response_time.p90 < 100ms"], "budget": "30s", "width": "10%"},
-            }
+            searched = a_search(server.address, budget="30s", width="10%")
             suite = pathlib.Path(folder, "suite.json")
             suite.write_text(json.dumps({"scenarios": [searched]}), encoding="utf-8")
             with Report("search", "--config", suite, command="capacity") as report:

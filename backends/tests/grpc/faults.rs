@@ -1,5 +1,6 @@
 //! Each fault does what it says, and nothing else.
 
+use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::time::{Duration, Instant};
 
@@ -7,8 +8,8 @@ use loadgen_backends::proto::{HelloRequest, StreamRequest};
 use loadgen_backends::{
     Capacity, Delay, ErrorFault, Faults, Probability, Queue, ServiceTimes, Stall,
 };
-use tokio::io::AsyncReadExt as _;
-use tokio::task::JoinSet;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufStream};
+use tokio::net::TcpStream;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -143,42 +144,70 @@ async fn throttled_calls_are_told_so() {
     assert!(throttled > 0);
 }
 
-/// Four connections, over two threads, with a second's worth of calls at once.
+/// Four connections, over two threads, with a second's worth of calls at once. What the wire carries is looked at: a
+/// client's tasks may be told of their answers in another order than these came in.
 #[tokio::test]
 async fn a_queue_serves_its_capacity_and_keeps_the_order() {
-    const CALLS: u32 = 1_000;
+    const CONNECTIONS: u32 = 4;
+    const CALLS: u32 = 250;
     let server = serve(Faults {
-        queue: Some(queue(CALLS.into())),
+        queue: Some(queue((CONNECTIONS * CALLS).into())),
         ..Faults::default()
     });
-    let mut clients = Vec::new();
-    for _ in 0..4 {
-        clients.push(client(&server).await);
-    }
-    let mut calls = JoinSet::new();
-    for nth in 0..CALLS as usize {
-        let connection = nth % clients.len();
-        let mut client = clients[connection].clone();
-        calls.spawn(async move {
-            client.hello(HelloRequest::default()).await.unwrap();
-            (connection, nth, Instant::now())
-        });
-    }
-    let mut answered = vec![Vec::new(); clients.len()];
-    let mut times = Vec::new();
-    while let Some(call) = calls.join_next().await {
-        let (connection, nth, at) = call.unwrap();
-        answered[connection].push(nth);
-        times.push(at);
-    }
-    // The first are answered before the client has sent all and looks at answers.
-    let times = &times[times.len() / 5..];
-    let took = times[times.len() - 1] - times[0];
-    let rate = (times.len() - 1) as f64 / took.as_secs_f64();
+    let connections = (0..CONNECTIONS).map(|_| answers(server.local_addr(), CALLS));
+    let answered = futures::future::join_all(connections).await;
+    let times = answered.iter().flatten().map(|(_, at)| *at);
+    let took = times.clone().max().unwrap() - times.min().unwrap();
+    let rate = f64::from(CONNECTIONS * CALLS - 1) / took.as_secs_f64();
     assert!((980.0..1_020.0).contains(&rate), "{rate} a second");
     for connection in answered {
-        assert!(connection.is_sorted(), "{connection:?}");
+        let streams = connection.into_iter().map(|(stream, _)| stream);
+        let in_order = (0..CALLS).map(|nth| 2 * nth + 1);
+        assert_eq!(Vec::from_iter(streams), Vec::from_iter(in_order));
     }
+}
+
+/// Makes so many calls at once over a connection of its own, frame by frame: the stream of each answer, and when its
+/// end came, in that order.
+async fn answers(server: SocketAddr, calls: u32) -> Vec<(u32, Instant)> {
+    const DATA: u8 = 0x0;
+    const HEADERS: u8 = 0x1;
+    const SETTINGS: u8 = 0x4;
+    const END_STREAM: u8 = 0x1;
+    const END_HEADERS: u8 = 0x4;
+    // RFC 7541: `:method: POST` and `:scheme: http` of the static table, and two fields in full.
+    let mut fields = b"\x83\x86\x04\x19/loadgen.v1.Greeter/Hello".to_vec();
+    fields.extend(b"\x00\x0ccontent-type\x10application/grpc");
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let mut frame = u32::try_from(payload.len()).unwrap().to_be_bytes()[1..].to_vec();
+        frame.extend([kind, flags]);
+        frame.extend(stream.to_be_bytes());
+        frame.extend(payload);
+        frame
+    };
+    let mut sent = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    sent.extend(frame(SETTINGS, 0, 0, &[]));
+    for stream in (0..calls).map(|nth| 2 * nth + 1) {
+        sent.extend(frame(HEADERS, END_HEADERS, stream, &fields));
+        // A message that is not compressed and has no bytes.
+        sent.extend(frame(DATA, END_STREAM, stream, &[0; 5]));
+    }
+    let mut connection = BufStream::new(TcpStream::connect(server).await.unwrap());
+    connection.write_all(&sent).await.unwrap();
+    connection.flush().await.unwrap();
+    let mut answers = Vec::new();
+    while answers.len() < calls as usize {
+        let mut head = [0; 9];
+        connection.read_exact(&mut head).await.unwrap();
+        let [high, middle, low, kind, flags, stream @ ..] = head;
+        let stream = u32::from_be_bytes(stream);
+        let mut payload = vec![0; u32::from_be_bytes([0, high, middle, low]) as usize];
+        connection.read_exact(&mut payload).await.unwrap();
+        if kind == HEADERS && flags & END_STREAM != 0 {
+            answers.push((stream, Instant::now()));
+        }
+    }
+    answers
 }
 
 #[tokio::test]
@@ -228,7 +257,7 @@ async fn refused_connections_are_closed_at_once() {
         ..Faults::default()
     });
     // The system completes the connection before the backend sees it, so it may open, but no more.
-    if let Ok(mut stream) = tokio::net::TcpStream::connect(server.local_addr()).await {
+    if let Ok(mut stream) = TcpStream::connect(server.local_addr()).await {
         let mut byte = [0];
         assert!(!matches!(stream.read(&mut byte).await, Ok(1..)));
     }

@@ -157,8 +157,12 @@ async fn a_queue_serves_its_capacity_and_keeps_the_order() {
     let connections = (0..CONNECTIONS).map(|_| answers(server.local_addr(), CALLS));
     let answered = futures::future::join_all(connections).await;
     let times = answered.iter().flatten().map(|(_, at)| *at);
-    let took = times.clone().max().unwrap() - times.min().unwrap();
-    let rate = f64::from(CONNECTIONS * CALLS - 1) / took.as_secs_f64();
+    let mut times = Vec::from_iter(times);
+    times.sort_unstable();
+    // The first may be answered before the client has sent all and looks at answers.
+    let times = &times[times.len() / 5..];
+    let took = times[times.len() - 1] - times[0];
+    let rate = (times.len() - 1) as f64 / took.as_secs_f64();
     assert!((980.0..1_020.0).contains(&rate), "{rate} a second");
     for connection in answered {
         let streams = connection.into_iter().map(|(stream, _)| stream);

@@ -112,6 +112,10 @@ class Peer(Connection):
         await self.reader.readexactly(len(PREFACE))
         await self.send(first)
 
+    def confirm(self, what):
+        """Confirms without waiting: what the other side takes late would keep us from what it sent."""
+        self.writer.write(what)
+
     async def requests(self, from_head=False):
         """The streams of requests that are whole, or have begun."""
         while True:
@@ -119,10 +123,10 @@ class Peer(Connection):
             if kind == HEADERS:
                 self.books.requests += 1
             if kind == SETTINGS and not flags & ACK and self.confirms:
-                await self.send(frame(SETTINGS, ACK))
+                self.confirm(frame(SETTINGS, ACK))
             if kind == DATA and length:
                 # What the connection has room for is given back; a stream has room for one message.
-                await self.send(window(0, length))
+                self.confirm(window(0, length))
             whole = kind in (HEADERS, DATA) and flags & END_STREAM
             if (kind == HEADERS) if from_head else whole:
                 yield stream & 0x7FFFFFFF
@@ -133,7 +137,7 @@ class Peer(Connection):
         kind, flags, stream = struct.unpack(">BBI", head[3:])
         payload = await self.reader.readexactly(length)
         if kind == PING and not flags & ACK and self.confirms:
-            await self.send(frame(PING, ACK, 0, payload))
+            self.confirm(frame(PING, ACK, 0, payload))
         return length, kind, flags, stream
 
 
@@ -176,9 +180,13 @@ def beside(chunk):
 def endless(first, chunk):
     """Answers with something that goes on for ever, made of the stream's number both."""
 
-    async def act(peer, stream, _):
+    async def answer(peer, stream):
         await peer.send(first(stream))
-        peer.meanwhile(peer.flood(chunk(stream)))
+        await peer.flood(chunk(stream))
+
+    async def act(peer, stream, _):
+        # All of it meanwhile: who waits until a flood is taken does not see the next request.
+        peer.meanwhile(answer(peer, stream))
 
     return acting(act)
 

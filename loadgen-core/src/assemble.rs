@@ -395,6 +395,7 @@ fn spec(plan: &ScenarioPlan) -> ScenarioSpec {
         targets: plan.targets.iter().map(ToString::to_string).collect(),
         switches_targets: true,
         lasting: plan.protocol.lasts_as_load(),
+        connects_each: plan.protocol.connects_each(),
         retries: matches!(&plan.protocol, ProtocolPlan::Grpc(it) if it.retry.is_some()),
         thresholds: plan.thresholds.clone(),
         secrets: secrets_of(plan),

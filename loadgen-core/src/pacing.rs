@@ -33,12 +33,10 @@ impl Pacing {
     /// A grid of 100 to 250 µs where waking for each arrival would take a large part of a processor, else
     /// exact.
     ///
-    /// A worker thread has one where it is to start more than 10,000 arrivals a second, runs open models
-    /// only, all sockets that it has opened have stamps of the system's, and falling asleep and waking up for
-    /// each arrival would take more than a tenth of its time, by what that has cost it so far. It is no coarser
-    /// than half of what makes an arrival late for each step, than a fiftieth of the timeout, and than leaves
-    /// half of the users free. What a workload of one's own receives is not looked at: beside one of loadgen's
-    /// on the same worker its times would have up to a tick in them.
+    /// Each worker thread decides for itself, by the rate that it is to start arrivals at and by what waking up costs
+    /// it; never beside a closed model, nor where what it receives has no stamps of the system's. The rules are in the
+    /// book, under "A grid". What a workload of one's own receives is not looked at: beside one of loadgen's on the
+    /// same worker its times would have up to a tick in them.
     pub const AUTO: Self = Self(Way::Auto);
     /// The shortest stretch that can be spent awake.
     pub const SHORTEST: Duration = Duration::from_micros(1);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::event::Phase;
 use super::lane::LaneCore;
+use super::spec::ScenarioSpec;
 use crate::clock::{Nanos, StampClock, nanos};
 use crate::pacer::{Pacing, grid};
 use crate::process::thread_time;
@@ -40,6 +41,8 @@ pub(super) struct GridKeeper {
     apart: Cell<Option<Nanos>>,
     next_probe: Cell<Option<Nanos>>,
     probes_until: Cell<Nanos>,
+    /// Whether there was load at the last beat.
+    had_load: Cell<bool>,
     last: Cell<Stretch>,
     account: Cell<Account>,
 }
@@ -54,6 +57,7 @@ impl GridKeeper {
             apart: Cell::new(None),
             next_probe: Cell::new(None),
             probes_until: Cell::new(0),
+            had_load: Cell::new(false),
             account: Cell::default(),
         }
     }
@@ -61,9 +65,14 @@ impl GridKeeper {
     /// Looks at what the worker's lanes do by now.
     pub(super) fn beat<'a>(&self, now: Nanos, lanes: impl Iterator<Item = Laned<'a>>) {
         self.enter(now);
+        let asked = Asked::by(lanes, now);
+        if !self.had_load.replace(asked.has_load) && asked.has_load {
+            // What waking up cost while thousands of connections were opened says nothing of the load.
+            grid::forget_wake_ups();
+        }
         let wanted = decide(
             self.pacing,
-            Asked::by(lanes, now),
+            asked,
             grid::wake_up(),
             self.stamps.are_for_all(),
             self.next_probe.get().is_some(),
@@ -93,8 +102,21 @@ impl GridKeeper {
     }
 
     /// The worker is through.
-    pub(super) fn end(&self) {
+    pub(super) fn end(&self, now: Nanos) {
+        self.enter(now);
+        self.apart.set(None);
+        self.next_probe.set(None);
         grid::set(None, self.of);
+    }
+
+    /// What was so far is of the warm-up: how coarse the grid was then, and what had no stamp, is told of no figure.
+    pub(super) fn begin_measuring(&self, now: Nanos) {
+        self.enter(now);
+        self.account.set(Account {
+            coarsest: 0,
+            unstamped: false,
+            ..self.account.get()
+        });
     }
 
     /// Enters what was since the last beat.
@@ -143,21 +165,32 @@ impl Asked {
                 asked.is_open = false;
                 continue;
             };
-            let steps = core.spec.steps.len().max(1) as Nanos;
             if matches!(core.phase(now), Phase::WarmUp | Phase::Measure) {
                 asked.has_load = true;
                 let per_second = core.rate(model, now) / share.of as f64;
                 asked.per_second += per_second;
                 let users = f64::from(model.max_users) / share.of as f64;
-                let of_users = users / OF_USERS / steps as f64 / per_second * 1e9;
+                let of_users = users / OF_USERS / steps_of(&core.spec) as f64 / per_second * 1e9;
                 asked.coarsest = asked.coarsest.min(of_users as Nanos);
             }
-            let of_lateness = nanos(core.spec.late_after) / OF_LATENESS / steps;
-            let of_timeout = nanos(core.spec.timeout) / OF_TIMEOUT;
-            asked.coarsest = asked.coarsest.min(of_lateness).min(of_timeout);
+            asked.coarsest = asked.coarsest.min(coarsest_for(&core.spec));
         }
         asked
     }
+}
+
+fn steps_of(spec: &ScenarioSpec) -> Nanos {
+    spec.steps.len().max(1) as Nanos
+}
+
+/// How coarse the grid may be for what is asked of a scenario, however many arrivals it has.
+fn coarsest_for(spec: &ScenarioSpec) -> Nanos {
+    // What opens a connection waits for ticks, too: nobody knows for how many.
+    if spec.connects_each {
+        return 0;
+    }
+    let of_lateness = nanos(spec.late_after) / OF_LATENESS / steps_of(spec);
+    of_lateness.min(nanos(spec.timeout) / OF_TIMEOUT)
 }
 
 /// How far apart the ticks are to be, where there is to be a grid.
@@ -227,6 +260,7 @@ pub(super) struct Account {
     /// With the grid, and without it so that this is known.
     gridded: Stretch,
     probed: Stretch,
+    /// Since measuring began, or ever before that.
     coarsest: Nanos,
     unstamped: bool,
 }
@@ -264,6 +298,7 @@ mod tests {
     use test_case::test_case;
 
     use super::*;
+    use crate::clock::Clock;
 
     fn stretch(time_ms: u64, cpu_ms: u64, arrivals: u64) -> Stretch {
         Stretch {
@@ -292,6 +327,53 @@ mod tests {
     #[test_case(stretch(10, 4, 99) => None; "too few to tell")]
     fn what_it_saves(probed: Stretch) -> Option<i64> {
         saved(probed).map(|it| (it * 1_000.0).round() as i64)
+    }
+
+    #[test_case(|_| {} => 500_000; "half of a millisecond that makes late")]
+    #[test_case(|spec| spec.steps = vec!["a".into(), "b".into()] => 250_000; "a half of that for two")]
+    #[test_case(|spec| spec.timeout = Duration::from_millis(10) => 200_000; "a fiftieth of what may pass")]
+    #[test_case(|spec| spec.connects_each = true => 0; "none where connections are opened all the time")]
+    fn coarsest(change: fn(&mut ScenarioSpec)) -> Nanos {
+        let mut spec = ScenarioSpec::new("s", Load::closed(1));
+        change(&mut spec);
+        coarsest_for(&spec)
+    }
+
+    fn keeper() -> GridKeeper {
+        let stamps = StampClock::new(Clock::start());
+        GridKeeper::new(Pacing::GRID, (0, 1), Rc::new(stamps))
+    }
+
+    /// Sleeps to that grid for a millisecond, by the account.
+    fn sleeps_to(keeper: &GridKeeper, apart: Nanos) {
+        keeper.apart.set(Some(apart));
+        keeper.enter(keeper.last.get().time + 1_000_000);
+    }
+
+    #[test]
+    fn the_warm_up_is_no_part_of_what_is_told() {
+        let keeper = keeper();
+        keeper.stamps.are_for(false);
+        sleeps_to(&keeper, 250_000);
+        assert!(keeper.account().unstamped);
+        keeper.begin_measuring(keeper.last.get().time);
+        let from = keeper.account();
+        let told = || keeper.account().since(from).record(1_000_000);
+        assert_eq!(told(), None);
+        sleeps_to(&keeper, 100_000);
+        let record = told().unwrap();
+        assert_eq!(record.ticks_apart, Duration::from_micros(100));
+        assert_eq!((record.share, record.unstamped), (1.0, true));
+    }
+
+    #[test]
+    fn the_last_stretch_is_entered() {
+        let keeper = keeper();
+        keeper.apart.set(Some(100_000));
+        let end = keeper.last.get().time + 1_000_000;
+        keeper.end(end);
+        keeper.enter(end + 1_000_000);
+        assert_eq!(keeper.account().gridded.time, 1_000_000);
     }
 
     const LOAD: Asked = Asked {

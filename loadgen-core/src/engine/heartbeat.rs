@@ -255,6 +255,7 @@ impl Heart {
         let earliest = self.beats.iter().map(phase).min().unwrap_or(Phase::Done);
         let latest = self.beats.iter().map(phase).max().unwrap_or(Phase::Done);
         if latest >= Phase::Measure && self.usage_from.get().is_none() {
+            self.keeper.begin_measuring(now);
             self.usage_from.set(Some((now, self.usage())));
         }
         if earliest >= Phase::Drain && self.used.get().is_none() {
@@ -266,7 +267,7 @@ impl Heart {
     pub(super) fn finish(&self) -> WorkerRecord {
         let now = self.clock.now();
         self.notice_stall(now);
-        self.keeper.end();
+        self.keeper.end(now);
         for beat in self.beats.iter().filter(|beat| !beat.over.get()) {
             beat.core.finish();
             beat.send_tick(self.worker, now, &self.out, true);

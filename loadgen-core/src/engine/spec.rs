@@ -180,6 +180,9 @@ pub struct ScenarioSpec {
     /// Whether each iteration [lasts](crate::workload::Iteration::lasts) for as long as the load does: of arrivals that
     /// wait for a user none begins once that is over, and nobody but the scenario keeps them waiting.
     pub lasting: bool,
+    /// Whether each iteration opens connections of its own, which takes round trips that are no steps: with
+    /// [`Pacing::AUTO`](crate::Pacing::AUTO) there is no grid then.
+    pub connects_each: bool,
     /// What is masked in examples of failures, in names that servers give themselves, and in why no target
     /// could be reached.
     pub secrets: Secrets,
@@ -222,6 +225,7 @@ impl ScenarioSpec {
             retries: false,
             sticky: None,
             lasting: false,
+            connects_each: false,
             secrets: Secrets::default(),
             lookouts: Lookouts::default(),
         }

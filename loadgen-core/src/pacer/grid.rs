@@ -25,7 +25,7 @@ const STEP: Nanos = 50_000;
 const COARSEST: Nanos = 250_000;
 /// A grid is to have a tick for so many arrivals.
 const A_TICK: f64 = 2.0;
-/// What a wake-up costs is known once so many were looked at.
+/// What a wake-up costs is known once so many were looked at, and is the mean of about so many.
 const ENOUGH: u32 = 32;
 /// From then on each of so many is: a look costs two system calls.
 const LOOKS_AT: u32 = 64;
@@ -81,8 +81,8 @@ struct Grid {
     woke: Cell<Option<Nanos>>,
     /// Up to when it has asked for events; 0 before it ever has.
     asked: Cell<Nanos>,
-    /// How often the thread waited for events, and how many of those waits were looked at, with the
-    /// processor time that they took.
+    /// How often the thread waited for events, and how many of those waits were looked at, up to `ENOUGH`, with
+    /// the processor time that so many took.
     waits: Cell<u32>,
     looks: Cell<u32>,
     took: Cell<Duration>,
@@ -165,9 +165,15 @@ pub(crate) fn waits(clock: &Clock, now: Nanos) {
 pub(crate) fn goes_on(now: Nanos) -> bool {
     GRID.with(|grid| {
         if let Some(from) = grid.looks_from.take() {
-            let took = grid.took.get() + thread_time().saturating_sub(from);
+            let (looks, took) = (grid.looks.get(), grid.took.get());
+            // What was seen before weighs less with each.
+            let forgotten = match looks {
+                ENOUGH => took / ENOUGH,
+                _ => Duration::ZERO,
+            };
+            let took = took - forgotten + thread_time().saturating_sub(from);
             grid.took.set(took);
-            grid.looks.set(grid.looks.get() + 1);
+            grid.looks.set((looks + 1).min(ENOUGH));
         }
         // Had nothing been there at the tick, it would have waited on.
         let woke = grid.woke.take();
@@ -181,6 +187,14 @@ pub(crate) fn wake_up() -> Option<Duration> {
         let looks = grid.looks.get();
         (looks >= ENOUGH).then(|| grid.took.get() / looks)
     })
+}
+
+/// What wake-ups cost so far is none of what they cost from now on.
+pub(crate) fn forget_wake_ups() {
+    GRID.with(|grid| {
+        grid.took.set(Duration::ZERO);
+        grid.looks.set(0);
+    });
 }
 
 /// An arrival was handed out on this thread.
@@ -277,11 +291,29 @@ mod tests {
             goes_on(clock.now());
         }
         assert!(wake_up().is_some_and(|it| it < Duration::from_millis(1)));
-        let looks = || GRID.with(|grid| grid.looks.get());
-        for _ in 0..LOOKS_AT {
+        let looked_at = || {
+            waits(&clock, clock.now());
+            let looks = GRID.with(|grid| grid.looks_from.get().is_some());
+            goes_on(clock.now());
+            looks
+        };
+        let looks = (0..LOOKS_AT).filter(|_| looked_at()).count();
+        assert_eq!(looks, 1, "of {LOOKS_AT}");
+        forget_wake_ups();
+        assert_eq!(wake_up(), None);
+    }
+
+    #[test]
+    fn what_wake_ups_cost_once_is_forgotten() {
+        let clock = Clock::start();
+        GRID.with(|grid| {
+            grid.looks.set(ENOUGH);
+            grid.took.set(Duration::from_millis(1) * ENOUGH);
+        });
+        for _ in 0..10 * ENOUGH * LOOKS_AT {
             waits(&clock, clock.now());
             goes_on(clock.now());
         }
-        assert_eq!(looks(), ENOUGH + 1);
+        assert!(wake_up().is_some_and(|it| it < Duration::from_micros(100)));
     }
 }

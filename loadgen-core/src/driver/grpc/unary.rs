@@ -328,8 +328,5 @@ impl Drop for UnderWay<'_> {
         if let Some(receipt) = times.received {
             self.iteration.received_within(receipt);
         }
-        if self.permit.is_under_way() {
-            self.call.cancel();
-        }
     }
 }

@@ -233,15 +233,6 @@ impl Call {
         }
     }
 
-    /// Gives it up.
-    #[inline]
-    pub(crate) fn cancel(&mut self) {
-        match self {
-            Self::Library { stream, .. } => stream.cancel(),
-            Self::Direct(call) => call.cancel(),
-        }
-    }
-
     /// Whether somebody else has to see when its frames leave and come.
     #[inline]
     pub(super) fn is_watched(&self) -> bool {

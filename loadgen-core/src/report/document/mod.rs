@@ -236,7 +236,7 @@ pub struct Worker {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Grid {
-    /// How far apart its ticks were where it was coarsest, in microseconds.
+    /// How far apart its ticks were where it was coarsest in the measured time, in microseconds.
     #[schemars(range(min = 25, max = 1000))]
     pub ticks_us: f64,
     /// The part of the measured time for which there was one, 0 to 1. It is not there for a five-hundredth of the
@@ -253,16 +253,29 @@ pub struct Grid {
     pub unstamped: bool,
 }
 
+impl Grid {
+    /// From this share of the time on there was one nearly all of it: the rest is what the first wake-ups and probes
+    /// take.
+    pub(in crate::report) const NEARLY_ALL: f64 = 0.9;
+}
+
 impl Generator {
-    /// The coarsest grid that a worker slept to, where one did.
-    pub(in crate::report) fn coarsest_grid(&self) -> Option<Grid> {
-        let grids = self.per_worker.iter().filter_map(|it| it.grid);
-        grids.max_by(|a, b| a.ticks_us.total_cmp(&b.ticks_us))
+    /// What its workers slept to taken together, where one did: the coarsest, over the mean of their shares, with what
+    /// all saved where each of them can tell.
+    pub(in crate::report) fn grid(&self) -> Option<Grid> {
+        let grids: Vec<Grid> = self.per_worker.iter().filter_map(|it| it.grid).collect();
+        let ticks_us = grids.iter().map(|it| it.ticks_us).reduce(f64::max)?;
+        Some(Grid {
+            ticks_us,
+            share: grids.iter().map(|it| it.share).sum::<f64>() / self.per_worker.len() as f64,
+            cpu_saved: grids.iter().map(|it| it.cpu_saved).sum(),
+            unstamped: grids.iter().any(|it| it.unstamped),
+        })
     }
 
     /// How it waited for what was due, in words: what was chosen counts, whoever chose it.
     pub(in crate::report) fn paced(&self) -> String {
-        match (self.coarsest_grid(), self.pacing.as_str()) {
+        match (self.grid(), self.pacing.as_str()) {
             (Some(grid), _) => format!("a grid of {}", human::micros(grid.ticks_us)),
             (None, "auto") => Pacing::EXACT.to_string(),
             (None, said) => said.to_owned(),

@@ -5,7 +5,7 @@
 
 use std::fmt::{self, Write};
 
-use super::super::document::{Quantile, percentile};
+use super::super::document::{Grid, Quantile, percentile};
 use super::super::phrase::{percent, span};
 use super::alike::{self, Alike};
 use super::{Findings, Kind, Titled, ratio, span_us};
@@ -92,14 +92,11 @@ pub(super) struct Chosen {
     pacing: Pacing,
 }
 
-/// Nearly all of a worker's time: the rest is what the first wake-ups and probes take.
-const NEARLY_ALL: f64 = 0.9;
-
 impl Chosen {
     pub(super) fn of(generator: &GeneratorRecord) -> Option<Self> {
         let grids = generator.workers.iter().filter_map(|it| it.grid);
         let ticks_apart = grids.map(|it| nanos(it.ticks_apart)).max()?;
-        let is_long = |it: &WorkerRecord| it.grid.is_some_and(|it| it.share >= NEARLY_ALL);
+        let is_long = |it: &WorkerRecord| it.grid.is_some_and(|it| it.share >= Grid::NEARLY_ALL);
         Some(Self {
             ticks_apart,
             is_for_all: generator.workers.iter().all(is_long),
@@ -108,8 +105,10 @@ impl Chosen {
     }
 
     /// Whether it alone may have done this to something of so many steps: each waits for a tick to start, and
-    /// where replies share stamps is seen by one of the next only.
-    fn explains(self, part: &Delayed, steps: usize, shares_stamps: bool) -> bool {
+    /// where it shares its stamp with a later one is seen by one of the next only. That share of the replies does:
+    /// no fewer than are above a percentile can have moved it.
+    fn explains(self, part: &Delayed, steps: usize, in_doubt: f64) -> bool {
+        let shares_stamps = in_doubt > part.above;
         let ticks = steps.max(1) as Nanos * (1 + Nanos::from(shares_stamps));
         let by_itself_us = self.ticks_apart * ticks / 1_000;
         self.is_for_all && part.part_us() <= by_itself_us as f64 + NOTABLE_US
@@ -200,8 +199,8 @@ pub(super) fn judge(scenario: &Titled<'_>, chosen: Option<Chosen>, findings: &mu
                 true => scenario.iterated().count(),
                 false => 1,
             };
-            let shares_stamps = scenario.parts.in_doubt > 0;
-            let explains = |part| it.explains(part, steps, shares_stamps);
+            let in_doubt = ratio(scenario.parts.in_doubt, scenario.service_time.len());
+            let explains = |part| it.explains(part, steps, in_doubt);
             scenario.open && notable.iter().all(explains)
         });
         match chosen {

@@ -43,7 +43,10 @@ pub(super) fn judge(record: &RunRecord, is_merged: bool, findings: &mut Findings
         ));
     }
     let grids = record.generator.workers.iter().filter_map(|it| it.grid);
-    let unstamped = grids.filter(|it| it.unstamped).map(|it| it.ticks_apart);
+    // What is chosen ends with the first that has no stamp, within one beat.
+    let asked_for = record.generator.pacing.ticks_apart().is_some();
+    let unstamped = grids.filter(|it| asked_for && it.unstamped);
+    let unstamped = unstamped.map(|it| it.ticks_apart);
     if let Some(apart) = unstamped.max() {
         let apart = span(nanos(apart));
         findings.warnings.push(format!(

@@ -1,6 +1,6 @@
 //! How the generator itself fared.
 
-use super::super::document::{Document, Generator, Status};
+use super::super::document::{Document, Generator, Grid, Status};
 use super::{Fact, Tone};
 use crate::units::human;
 
@@ -19,10 +19,17 @@ pub(super) fn fact(document: &Document) -> Fact {
     let waiting = waiting.reduce(f64::max).map_or_else(String::new, |share| {
         format!(" and waited awake for up to {}", human::percent(share))
     });
-    let grid = generator.coarsest_grid().map_or_else(String::new, |grid| {
+    let grid = generator.grid().map_or_else(String::new, |grid| {
+        let part = match grid.share {
+            share if share < Grid::NEARLY_ALL => {
+                format!(" for {} of the time", human::percent(share))
+            }
+            _ => String::new(),
+        };
         let saved = grid.cpu_saved.filter(|it| *it > 0.0).map(human::percent);
         let saved = saved.map_or_else(String::new, |it| format!(", which saved {it} of a core"));
-        format!(" on a grid of {}{saved}", human::micros(grid.ticks_us))
+        let ticks = human::micros(grid.ticks_us);
+        format!(" on a grid of {ticks}{part}{saved}")
     });
     let facts = format!(
         "{} worker{plural}, the busiest used {busy} of its core{waiting}{grid}: ",
@@ -68,6 +75,34 @@ mod tests {
     use super::super::super::sample::document;
     use super::*;
 
+    fn fact_of(grids: &[serde_json::Value]) -> String {
+        let workers: Vec<_> = grids
+            .iter()
+            .map(|grid| {
+                let mut worker =
+                    json!({"cpu_busy": 0.4, "cpu_starved": 0.0, "longest_stall_us": 0.0});
+                if !grid.is_null() {
+                    worker["grid"] = grid.clone();
+                }
+                worker
+            })
+            .collect();
+        let document = document(|json| json["run"]["generator"]["per_worker"] = json!(workers));
+        let text = fact(&document).text;
+        text.split_once("core ")
+            .map_or(text.clone(), |it| it.1.to_owned())
+    }
+
+    #[test_case(&[json!({"ticks_us": 100, "share": 0.99, "cpu_saved": 0.2}), json!({"ticks_us": 100, "share": 0.99, "cpu_saved": -0.05})]
+        => "on a grid of 100 µs, which saved 15% of a core: not the limit"; "all workers saved it")]
+    #[test_case(&[json!({"ticks_us": 100, "share": 0.99, "cpu_saved": 0.2}), json!({"ticks_us": 150, "share": 0.99})]
+        => "on a grid of 150 µs: not the limit"; "one cannot tell")]
+    #[test_case(&[json!({"ticks_us": 100, "share": 0.99, "cpu_saved": 0.2}), json!(null)]
+        => "on a grid of 100 µs for 49.5% of the time, which saved 20% of a core: not the limit"; "one had none")]
+    fn grids_of_several_workers(grids: &[serde_json::Value]) -> String {
+        fact_of(grids)
+    }
+
     #[test_case(250, Some(0.31) => "on a grid of 250 µs, which saved 31% of a core: not the limit"; "and what that saved")]
     #[test_case(100, None => "on a grid of 100 µs: not the limit"; "and too few to tell")]
     #[test_case(100, Some(-0.01) => "on a grid of 100 µs: not the limit"; "and nothing saved")]
@@ -76,11 +111,6 @@ mod tests {
         if let Some(saved) = cpu_saved {
             grid["cpu_saved"] = saved.into();
         }
-        let worker =
-            json!({"cpu_busy": 0.4, "cpu_starved": 0.0, "longest_stall_us": 0.0, "grid": grid});
-        let document = document(|json| json["run"]["generator"]["per_worker"] = json!([worker]));
-        let text = fact(&document).text;
-        text.split_once("core ")
-            .map_or(text.clone(), |it| it.1.to_owned())
+        fact_of(&[grid])
     }
 }

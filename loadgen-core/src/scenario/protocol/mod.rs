@@ -213,6 +213,17 @@ impl ProtocolPlan {
         }
     }
 
+    /// Whether each iteration opens connections of its own.
+    pub(crate) fn connects_each(&self) -> bool {
+        let per = match self {
+            Self::Grpc(plan) => plan.connection_per,
+            Self::Websocket(plan) => Some(plan.connection_per),
+            Self::Http(plan) => Some(plan.connection_per),
+            Self::Tcp(plan) => Some(plan.connection_per),
+        };
+        per == Some(ConnectionPer::Iteration)
+    }
+
     /// What the steps of `setup`, `begin` and `end` say elsewhere.
     pub(in crate::scenario) fn said_elsewhere(&self) -> [Vec<Step<Spoken>>; 3] {
         with_room!(self, |plan| [

@@ -323,10 +323,6 @@ impl Call {
         self.shared.client.borrow_mut().is_at_end(self.id)
     }
 
-    pub(super) fn cancel(&self) {
-        self.shared.client.borrow_mut().cancel(self.id);
-    }
-
     #[inline]
     pub(super) fn times(&self) -> Times {
         let moments = self.shared.client.borrow_mut().moments(self.id);

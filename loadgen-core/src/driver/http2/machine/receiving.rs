@@ -372,10 +372,11 @@ impl Client {
     }
 
     /// What came on a stream is not allowed, and ends it (section 5.4.2): with `ends`, what ended it on the server's
-    /// side.
+    /// side. One whose head is not sent yet the server cannot mean, nor may it hear of that.
     #[cold]
     fn reset_stream(&mut self, id: u32, code: u32, ends: bool) {
-        let Some(stream) = self.streams.get(id).filter(|it| !it.is_over()) else {
+        let known = self.streams.get(id).filter(|it| it.head_end > 0);
+        let Some(stream) = known.filter(|it| !it.is_over()) else {
             return;
         };
         // On one that both sides have ended nothing is sent (section 5.1).

@@ -78,17 +78,42 @@ fn replies_that_wait_for_a_tick_share_a_stamp() {
     insta::assert_snapshot!(verdict(&record, &[], &[]).warnings.join("\n"), @"`greet`: the generator read 0.7% of the replies together with later ones, and the system tells only when the last of them came: p95 of their times and above may be shown longer than they were, by 50 µs each in the mean; a grid of 100 µs was chosen to save processor time (`--pacing grid=100us`; `exact` has none)");
 }
 
-#[test]
-fn what_comes_without_stamps_is_told_of_on_a_grid() {
+/// What shares a stamp waits for one more tick, which moves a percentile where so many do.
+#[test_case(0 => false; "none")]
+#[test_case(1 => false; "one")]
+#[test_case(1_000 => false; "as many as are above p90")]
+#[test_case(1_001 => true; "more")]
+fn what_shares_stamps_explains_another_tick(in_doubt: u64) -> bool {
     let record = run(true, |record| {
+        delay(record, 1_001, 249_000);
+        let scenario = &mut record.scenarios[0];
+        scenario.service_time.reset();
+        scenario.service_time.saturating_record_n(1_000_000, 10_000);
+        scenario.parts.in_doubt = in_doubt;
         on_a_grid(record, Pacing::GRID);
+    });
+    let warnings = verdict(&record, &[], &[]).warnings.join("\n");
+    assert!(warnings.contains("response time p90"), "{warnings}");
+    warnings.contains("that is as expected")
+}
+
+#[test_case(Pacing::GRID; "asked for")]
+#[test_case(Pacing::AUTO; "chosen")]
+fn what_comes_without_stamps_is_told_of_on_a_grid(pacing: Pacing) {
+    let record = run(true, |record| {
+        on_a_grid(record, pacing);
         let worker = &mut record.generator.workers[1];
         worker.grid = worker.grid.map(|grid| GridRecord {
             unstamped: true,
             ..grid
         });
     });
-    insta::assert_snapshot!(verdict(&record, &[], &[]).warnings.join("\n"), @"not all that was received had a stamp of the system's, as on UNIX sockets, and what came was looked at each 100 µs only (`--pacing grid=100us`): times of the service have up to that of the generator's; `--pacing exact` has none of it, and `auto` chooses that there");
+    let warnings = verdict(&record, &[], &[]).warnings.join("\n");
+    if pacing == Pacing::AUTO {
+        assert_eq!(warnings, "", "none is chosen once there is such a thing");
+        return;
+    }
+    insta::assert_snapshot!(warnings, @"not all that was received had a stamp of the system's, as on UNIX sockets, and what came was looked at each 100 µs only (`--pacing grid=100us`): times of the service have up to that of the generator's; `--pacing exact` has none of it, and `auto` chooses that there");
 }
 
 /// Has the second worker sleep to a grid.

@@ -206,6 +206,25 @@ fn what_ends_a_call(bytes: &[u8]) {
     assert!(is_whole(&talk.sees(second)));
 }
 
+/// Section 5.1, "idle": a stream that waits for its turn is none yet, and nothing is said on it.
+#[test_case(&[0, 0, 0, 3, 0]; "that depends on itself")]
+#[test_case(&[0; 4]; "that is too short")]
+fn a_wrong_priority_is_of_no_call_that_waits(payload: &[u8]) {
+    let mut talk = Talk::new(&[(3, 1)]);
+    let (first, second) = (talk.asks(REPLY), talk.asks(REPLY));
+    talk.hears();
+    talk.says(&frame(PRIORITY, 0, second, payload));
+    assert_eq!(talk.sees(second).fault, None);
+    assert!(talk.hears().is_empty());
+    talk.says(&answer(first));
+    talk.client.forget(first);
+    let heads = talk.hears();
+    let streams: Vec<_> = heads.iter().map(|it| (it.0.kind, it.0.stream)).collect();
+    assert_eq!(streams[0], (HEADERS, second));
+    talk.says(&answer(second));
+    assert!(is_whole(&talk.sees(second)));
+}
+
 #[test]
 fn what_ends_a_call_otherwise() {
     let lengths = [headers(

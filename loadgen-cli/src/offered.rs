@@ -47,14 +47,13 @@ fn method(method: &MethodDescription, target: &str, columns: usize) -> String {
     } = method;
     let data = quoted(&request.example.to_string());
     let call = format!("loadgen grpc {target} {} --data {data}", summary.name);
-    [
-        format!("{}  {}\n", summary.name, summary.kind.as_str()),
-        message(request, columns),
-        message(reply, columns),
-        example(request),
-        format!("{call}\n"),
-    ]
-    .join("\n")
+    let head = format!("{}  {}\n", summary.name, summary.kind.as_str());
+    let mut parts = vec![head, message(request, columns)];
+    if reply.name != request.name {
+        parts.push(message(reply, columns));
+    }
+    parts.extend([example(request), format!("{call}\n")]);
+    parts.join("\n")
 }
 
 fn message(message: &MessageDescription, columns: usize) -> String {

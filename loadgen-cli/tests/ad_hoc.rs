@@ -269,6 +269,9 @@ fn a_server_says_what_it_offers() {
     ] {
         assert!(said.stdout.contains(part), "{part}: {said:?}");
     }
+    let said = grpc(&["describe", "loadgen.v1.Greeter/Chat"]);
+    let times = said.stdout.matches("\nloadgen.v1.ChatMessage\n").count();
+    assert_eq!(times, 1, "asked and answered alike: {said:?}");
     let method = json(&grpc(&["describe", HELLO, "--json"]))["method"].clone();
     // What is shown can be sent.
     let example = method["request_message"]["example"].to_string();

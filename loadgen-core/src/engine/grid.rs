@@ -19,8 +19,8 @@ use crate::schedule::{Load, Share};
 /// for so long: for a five-hundredth of the time, which no p99 is made of.
 const PROBES_APART: Nanos = 1_000_000_000;
 const PROBE: Nanos = 2_000_000;
-/// What fewer arrivals took tells nothing.
-const ENOUGH: u64 = 100;
+/// What fewer arrivals took tells nothing: those of a single probe differ by a fifth.
+const ENOUGH: u64 = 500;
 /// A grid that is chosen makes no iteration late, whose steps each wait for a tick, and keeps timeouts to a
 /// fiftieth.
 const OF_LATENESS: Nanos = 2;
@@ -321,10 +321,10 @@ mod tests {
         record.cpu_saved
     }
 
-    // 200 arrivals in 8 ms are 40 µs each, and 792 ms for all.
-    #[test_case(stretch(10, 8, 200) => Some(392))]
-    #[test_case(stretch(10, 3, 200) => Some(-103); "it costs more")]
-    #[test_case(stretch(10, 4, 99) => None; "too few to tell")]
+    // 500 arrivals in 20 ms are 40 µs each, and 792 ms for all.
+    #[test_case(stretch(25, 20, 500) => Some(392))]
+    #[test_case(stretch(25, 5, 500) => Some(-202); "it costs more")]
+    #[test_case(stretch(25, 20, 499) => None; "too few to tell")]
     fn what_it_saves(probed: Stretch) -> Option<i64> {
         saved(probed).map(|it| (it * 1_000.0).round() as i64)
     }

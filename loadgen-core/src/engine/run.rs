@@ -22,10 +22,11 @@ use super::stopper::{Stop, Stopper};
 use super::worker::{self, AnyScenario, Assignment, Scenario};
 use crate::clock::{Clock, nanos};
 use crate::condition::Threshold;
-use crate::pacer::UnfitPacing;
+use crate::pacer::{Pacing, UnfitPacing};
 use crate::record::{Names, RunRecord};
 use crate::schedule::{Load, Shard};
 use crate::secrets::Secrets;
+use crate::text;
 use crate::workload::{PrepareError, Switches, WorkerContext, Workload};
 
 /// A run being put together.
@@ -130,10 +131,14 @@ impl Run {
     /// What is to be said of scenarios before they run, each with the scenario's name in front.
     #[must_use]
     pub fn notices(&self) -> Vec<String> {
-        let specs = self.scenarios.iter().map(|it| it.spec());
-        let all = specs.flat_map(|spec| spec.notices.iter().map(|it| (&spec.name, it)));
-        all.map(|(name, notice)| format!("{name}: {notice}"))
-            .collect()
+        let specs = || self.scenarios.iter().map(|it| it.spec());
+        let all = specs().flat_map(|spec| spec.notices.iter().map(move |it| (spec, it)));
+        all.map(|(spec, notice)| {
+            let names = specs().map(|it| it.name.as_str());
+            let title = text::title(&spec.name, &spec.protocol, names);
+            format!("{title}: {notice}")
+        })
+        .collect()
     }
 
     /// What each scenario does not show, in the order they were added: what its plan says, and what was read
@@ -177,8 +182,7 @@ impl Run {
     /// # Errors
     /// [`RunError`] when the run could not begin. Whatever happens later is in the record.
     pub fn execute(mut self) -> Result<RunRecord, RunError> {
-        let pacing = self.options.pacing;
-        pacing.check()?;
+        self.options.pacing.check()?;
         let clock = Clock::start();
         let workers = self.workers();
         let shard = self.options.shard;
@@ -258,6 +262,12 @@ impl Run {
         let headway = agreed.flatten().map_or(headway, until);
         let start = clock.now() + nanos(headway);
         let started_at = SystemTime::now() + headway;
+        let has_open = specs.iter().any(|it| matches!(it.load, Load::Open(_)));
+        // Nobody waits for what is due in a closed model.
+        let pacing = match has_open {
+            true => self.options.pacing,
+            false => Pacing::EXACT,
+        };
         let measured = specs.iter().map(|it| Timeline::new(it, start).measure_from);
         self.marker.begin(clock.now(), measured);
         self.control.begin(clock, start, &steered);

@@ -125,7 +125,8 @@ impl fmt::Display for Chosen {
         let apart = span(*ticks_apart);
         write!(
             f,
-            "a grid of {apart} was chosen to save processor time (`--pacing {pacing}`; `exact` has none)"
+            "a grid of {apart} was chosen to save processor time (`--pacing {pacing}`; a finer one delays less, `exact` by \
+             nothing)"
         )
     }
 }
@@ -290,8 +291,8 @@ fn too_long(
         of: of.to_owned(),
         severity: share,
         sentence: format!(
-            "{of}: the generator read {} of the {what} together with later ones, and the system tells \
-             only when the last of them came: {from} of their times and above may be shown longer than \
+            "{of}: the generator read {} of the {what} together with what followed them, and the system tells \
+             only when the last of that came: {from} of their times and above may be shown longer than \
              they were, by {} each in the mean",
             percent(share.min(1.0)),
             span(doubt / in_doubt.max(1)),

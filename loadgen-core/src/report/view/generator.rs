@@ -26,7 +26,8 @@ pub(super) fn fact(document: &Document) -> Fact {
             }
             _ => String::new(),
         };
-        let saved = grid.cpu_saved.filter(|it| *it > 0.0).map(human::percent);
+        let has_saved = grid.cpu_saved.is_some_and(|it| it >= 0.01);
+        let saved = grid.saved().filter(|_| has_saved);
         let saved = saved.map_or_else(String::new, |it| format!(", which saved {it} of a core"));
         let ticks = human::micros(grid.ticks_us);
         format!(" on a grid of {ticks}{part}{saved}")
@@ -103,7 +104,7 @@ mod tests {
         fact_of(grids)
     }
 
-    #[test_case(250, Some(0.31) => "on a grid of 250 µs, which saved 31% of a core: not the limit"; "and what that saved")]
+    #[test_case(250, Some(0.306) => "on a grid of 250 µs, which saved 31% of a core: not the limit"; "and what that saved")]
     #[test_case(100, None => "on a grid of 100 µs: not the limit"; "and too few to tell")]
     #[test_case(100, Some(-0.01) => "on a grid of 100 µs: not the limit"; "and nothing saved")]
     fn a_grid_is_told(ticks_us: u32, cpu_saved: Option<f64>) -> String {

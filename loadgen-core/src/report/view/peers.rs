@@ -225,6 +225,7 @@ pub(super) fn matrix(total: &Total, scenarios: &[Scenario], most: usize) -> Opti
     if named.is_empty() || scenarios.len() < 2 {
         return None;
     }
+    let unknown = unknown.filter(|it| it.requests > 0);
     let shown: Vec<&Backend> = named.iter().take(most).chain(unknown).collect();
     let columns: Vec<Column> = (0..)
         .zip(&shown)

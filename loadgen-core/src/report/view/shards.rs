@@ -1,6 +1,6 @@
 //! Which part of a run a document is of, or which parts it was merged of.
 
-use super::super::document::{ClockOffset, Document, MergedShard, ShardPart, Shards};
+use super::super::document::{Document, ShardPart, Shards};
 use super::Fact;
 use crate::schedule::Slice;
 use crate::units::human;
@@ -76,22 +76,6 @@ pub(super) fn planned(slice: &Slice) -> String {
         (Some(part), Some(all)) => of(part, all, "iteration"),
         _ => of(slice.users, slice.users_of_all, "user"),
     }
-}
-
-/// How a shard's clock was to the coordinator's.
-pub(super) fn clock(offset: ClockOffset) -> String {
-    let side = match offset.offset_us > 0.0 {
-        true => "behind",
-        false => "ahead",
-    };
-    let by = human::micros(offset.offset_us.abs());
-    format!("{by} {side}, ± {}", human::micros(offset.within_us))
-}
-
-/// The longest pause of a shard's workers, in microseconds.
-pub(super) fn longest_stall_us(shard: &MergedShard) -> Option<f64> {
-    let workers = shard.generator.per_worker.iter();
-    workers.map(|it| it.longest_stall_us).reduce(f64::max)
 }
 
 #[cfg(test)]

@@ -475,3 +475,29 @@ fn no_capacity_on_every_screen() {
     });
     on_screens("no_capacity", &document);
 }
+
+/// Nobody asks who did not answer where all did.
+#[test]
+fn answers_of_nobody_are_no_column() {
+    let shown = |unknown: u64| {
+        let backends = json!([
+            {"id": "b1", "requests": 5_000, "share": 1.0, "failed": 0},
+            {"id": "(unknown)", "requests": unknown, "share": 0.0, "failed": unknown},
+        ]);
+        let document = sample::document(|json| {
+            json["scenarios"][0]["backends"] = backends.clone();
+            let mut other = json["scenarios"][0].clone();
+            other["name"] = json!("other");
+            json["scenarios"].as_array_mut().unwrap().push(other);
+            json["total"]["backends"] = backends.clone();
+        });
+        let text = rendered(&document, 100);
+        let table = text
+            .split_once("answers by backend")
+            .expect("it is there")
+            .1;
+        table.split("\n\n").next().expect("a part").to_owned()
+    };
+    assert!(!shown(0).contains("(unknown)"), "{}", shown(0));
+    assert!(shown(1).contains("(unknown)"), "{}", shown(1));
+}

@@ -39,8 +39,8 @@ fn a_rate_that_was_missed_for_want_of_users_is_not_blamed_on_lateness() {
 /// of p99.99, which 10,000 do not give.
 #[test_case(0 => ""; "none")]
 #[test_case(1 => ""; "too few for any percentile that is given")]
-#[test_case(2 => "`greet`: the generator read 0.02% of the replies together with later ones, and the system tells only when the last of them came: p99.9 of their times and above may be shown longer than they were, by 100 µs each in the mean"; "enough for p99.9")]
-#[test_case(70 => "`greet`: the generator read 0.7% of the replies together with later ones, and the system tells only when the last of them came: p95 of their times and above may be shown longer than they were, by 100 µs each in the mean"; "enough for p95")]
+#[test_case(2 => "`greet`: the generator read 0.02% of the replies together with what followed them, and the system tells only when the last of that came: p99.9 of their times and above may be shown longer than they were, by 100 µs each in the mean"; "enough for p99.9")]
+#[test_case(70 => "`greet`: the generator read 0.7% of the replies together with what followed them, and the system tells only when the last of that came: p95 of their times and above may be shown longer than they were, by 100 µs each in the mean"; "enough for p95")]
 fn replies_that_share_a_stamp(in_doubt: u64) -> String {
     let record = run(false, |record| {
         let scenario = &mut record.scenarios[0];
@@ -52,9 +52,9 @@ fn replies_that_share_a_stamp(in_doubt: u64) -> String {
 }
 
 /// A tick and 50 µs at the most are a grid's own, and nothing where one worker had none.
-#[test_case(149_000, true => "`greet`: 12.98% of response time p90 (1.15 ms) is the generator's part, without it 1 ms; that is as expected: a grid of 100 µs was chosen to save processor time (`--pacing auto`; `exact` has none)"; "as expected")]
-#[test_case(149_000, false => "`greet`: 12.98% of response time p90 (1.15 ms) is the generator's part, without it 1 ms; only in part because a grid of 100 µs was chosen to save processor time (`--pacing auto`; `exact` has none)\n`loadgen doctor` says what holds this machine back"; "of some workers")]
-#[test_case(400_000, true => "`greet`: 28.57% of response time p90 (1.4 ms) is the generator's part, without it 1 ms; only in part because a grid of 100 µs was chosen to save processor time (`--pacing auto`; `exact` has none)\n`loadgen doctor` says what holds this machine back"; "more than that")]
+#[test_case(149_000, true => "`greet`: 12.98% of response time p90 (1.15 ms) is the generator's part, without it 1 ms; that is as expected: a grid of 100 µs was chosen to save processor time (`--pacing auto`; a finer one delays less, `exact` by nothing)"; "as expected")]
+#[test_case(149_000, false => "`greet`: 12.98% of response time p90 (1.15 ms) is the generator's part, without it 1 ms; only in part because a grid of 100 µs was chosen to save processor time (`--pacing auto`; a finer one delays less, `exact` by nothing)\n`loadgen doctor` says what holds this machine back"; "of some workers")]
+#[test_case(400_000, true => "`greet`: 28.57% of response time p90 (1.4 ms) is the generator's part, without it 1 ms; only in part because a grid of 100 µs was chosen to save processor time (`--pacing auto`; a finer one delays less, `exact` by nothing)\n`loadgen doctor` says what holds this machine back"; "more than that")]
 fn a_grid_is_named_as_chosen(part_ns: u64, by_all: bool) -> String {
     let record = run(true, |record| {
         delay(record, 1_001, part_ns);
@@ -75,7 +75,7 @@ fn replies_that_wait_for_a_tick_share_a_stamp() {
         scenario.parts.doubt = 70 * 50_000;
         on_a_grid(record, Pacing::GRID);
     });
-    insta::assert_snapshot!(verdict(&record, &[], &[]).warnings.join("\n"), @"`greet`: the generator read 0.7% of the replies together with later ones, and the system tells only when the last of them came: p95 of their times and above may be shown longer than they were, by 50 µs each in the mean; a grid of 100 µs was chosen to save processor time (`--pacing grid=100us`; `exact` has none)");
+    insta::assert_snapshot!(verdict(&record, &[], &[]).warnings.join("\n"), @"`greet`: the generator read 0.7% of the replies together with what followed them, and the system tells only when the last of that came: p95 of their times and above may be shown longer than they were, by 50 µs each in the mean; a grid of 100 µs was chosen to save processor time (`--pacing grid=100us`; a finer one delays less, `exact` by nothing)");
 }
 
 /// What shares a stamp waits for one more tick, which moves a percentile where so many do.
@@ -145,7 +145,7 @@ fn messages_that_share_a_stamp() {
         .into();
     });
     let warnings = verdict(&record, &[], &[]).warnings.join("\n");
-    insta::assert_snapshot!(warnings, @"`greet`: the generator read 7% of the messages together with later ones, and the system tells only when the last of them came: p50 of their times and above may be shown longer than they were, by 200 µs each in the mean");
+    insta::assert_snapshot!(warnings, @"`greet`: the generator read 7% of the messages together with what followed them, and the system tells only when the last of that came: p50 of their times and above may be shown longer than they were, by 200 µs each in the mean");
 }
 
 /// What is said of the generator's part covers it.

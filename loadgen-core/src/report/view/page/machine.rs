@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::super::document::{Document, SinkKind};
+use super::super::super::document::{ClockOffset, Document, MergedShard, SinkKind};
 use super::super::{Fact, generator as generator_in_short, overview, shards};
 use super::{Block, Cell, Column, Grid, Section, times};
 use crate::units::human;
@@ -48,7 +48,7 @@ pub(super) fn generator(document: &Document) -> Vec<Section> {
             None => number.to_string(),
         };
         *number += 1;
-        let saved = worker.grid.and_then(|it| it.cpu_saved);
+        let saved = worker.grid.and_then(|it| it.saved());
         let cells = [
             Cell::of(human::percent(worker.cpu_busy)).with_bar(worker.cpu_busy),
             Cell::or_nothing(worker.cpu_waiting.map(human::percent)),
@@ -56,7 +56,7 @@ pub(super) fn generator(document: &Document) -> Vec<Section> {
             Cell::time(Some(worker.longest_stall_us)),
             Cell::or_nothing(worker.grid.map(|it| human::micros(it.ticks_us))),
             Cell::or_nothing(worker.grid.map(|it| human::percent(it.share))),
-            Cell::or_nothing(saved.map(human::percent)),
+            Cell::or_nothing(saved),
         ];
         grid.row(label, cells);
     }
@@ -96,16 +96,32 @@ fn merged(document: &Document) -> Option<Block> {
         let cells = [
             Cell::of(shard.host.hostname.as_deref().unwrap_or_default()),
             Cell::of(&*shard.started_at),
-            Cell::of(shard.clock.map_or_else(String::new, shards::clock)),
+            Cell::of(shard.clock.map_or_else(String::new, clock)),
             Cell::of(human::micros(shard.duration_s.max(0.0) * 1e6)),
             Cell::of(load.join(", ") + state),
             Cell::of(human::percent(shard.generator.cpu_busy)),
-            Cell::time(shards::longest_stall_us(shard)),
+            Cell::time(longest_stall_us(shard)),
             Cell::or_nothing(throttled.filter(|it| *it > 0.0).map(human::percent)),
         ];
         grid.row(shard.index.to_string(), cells);
     }
     grid.without_empty_columns().block()
+}
+
+/// How a shard's clock was to the coordinator's.
+fn clock(offset: ClockOffset) -> String {
+    let side = match offset.offset_us > 0.0 {
+        true => "behind",
+        false => "ahead",
+    };
+    let by = human::micros(offset.offset_us.abs());
+    format!("{by} {side}, ± {}", human::micros(offset.within_us))
+}
+
+/// The longest pause of a shard's workers, in microseconds.
+fn longest_stall_us(shard: &MergedShard) -> Option<f64> {
+    let workers = shard.generator.per_worker.iter();
+    workers.map(|it| it.longest_stall_us).reduce(f64::max)
 }
 
 /// What of the times is the generator's own doing.

@@ -19,6 +19,10 @@ const BLURS: [(f64, f64); 5] = [
     (0.9, 0.15),
     (1.8, 0.05),
 ];
+/// What a service takes beyond its capacity before a goal breaks, in full-length trials at that capacity, as one that
+/// lets a burst through or one whose line has to grow first; and how likely that is before any trial. The shorter a
+/// trial, the higher a load it holds.
+const BURSTS: [(f64, f64); 3] = [(0.0, 0.8), (0.03, 0.1), (0.1, 0.1)];
 /// How often a load far below the capacity is not held, as by a stall.
 const LAPSE_BELOW: f64 = 0.06;
 /// How often one far above it is.
@@ -54,12 +58,19 @@ impl Place {
             likely: Vec::new(),
             up_to: Vec::new(),
         };
-        let logs = BLURS.map(|(blur, prior)| {
-            let place = |it: usize| prior.ln() + this.log_likelihood(this.at(it), blur, loads);
-            (0..places).map(place).collect::<Vec<f64>>()
+        let logs = BLURS.map(|(blur, of_blur)| {
+            let place = |it: usize| {
+                BURSTS.map(|(burst, of_burst)| {
+                    let prior: f64 = of_blur * of_burst;
+                    prior.ln() + this.log_likelihood(this.at(it), blur, burst, loads)
+                })
+            };
+            (0..places).map(place).collect::<Vec<_>>()
         });
-        let most = logs.iter().flatten().copied().fold(f64::MIN, f64::max);
-        let weights = logs.map(|places| places.into_iter().map(|it| (it - most).exp()).collect());
+        let most = logs.iter().flatten().flatten().copied();
+        let most = most.fold(f64::MIN, f64::max);
+        let weight = |bursts: [f64; 3]| bursts.map(|it| (it - most).exp()).iter().sum();
+        let weights = logs.map(|places| places.into_iter().map(weight).collect());
         this.likely = weights.into();
         let sum: f64 = this.likely.iter().flatten().sum();
         this.likely.iter_mut().flatten().for_each(|it| *it /= sum);
@@ -76,12 +87,13 @@ impl Place {
         self.from + self.step * place as f64
     }
 
-    fn log_likelihood(&self, place: f64, blur: f64, loads: &[Load]) -> f64 {
+    fn log_likelihood(&self, place: f64, blur: f64, burst: f64, loads: &[Load]) -> f64 {
         let trials = loads
             .iter()
             .flat_map(|load| load.trials.iter().map(move |it| (load, it)));
         let logs = trials.map(|(load, trials)| {
-            let above = load.rate.per_second().ln() - place;
+            let more = (1.0 + burst * self.full_s / trials.duration_s) / (1.0 + burst);
+            let above = (load.rate.per_second() / more).ln() - place;
             let held = self.held_at(above, trials.duration_s, blur);
             let held = LAPSE_ABOVE + (1.0 - LAPSE_BELOW - LAPSE_ABOVE) * held;
             f64::from(trials.held) * held.ln() + f64::from(trials.broken) * (1.0 - held).ln()

@@ -24,6 +24,9 @@ enum Kind {
     Hysteresis,
     /// It loses 0.2 % a minute.
     Leak,
+    /// It turns away what is above its capacity, but for a burst: a tenth of a second's worth. One in a hundred may be
+    /// turned away.
+    Throttle,
     /// The queue itself, arrival by arrival, empty when a trial begins.
     Queue,
 }
@@ -40,6 +43,8 @@ const GOAL: f64 = 100.0;
 /// deviation.
 const SHARP: f64 = 0.003;
 const NOISY: f64 = 0.01;
+/// What a throttle lets through at once, in seconds of its capacity.
+const BURST_S: f64 = 0.1;
 
 /// A service under test, its clock and its chance.
 #[derive(Debug, Clone)]
@@ -50,10 +55,12 @@ struct Service {
     chance: Chance,
     now_s: f64,
     overloaded_until_s: f64,
+    /// How long a full-length trial is.
+    full_s: f64,
 }
 
 impl Service {
-    fn new(kind: Kind, seed: u64) -> Self {
+    fn new(kind: Kind, method: &Method, seed: u64) -> Self {
         let mut chance = Chance(mix(seed));
         Self {
             kind,
@@ -61,13 +68,15 @@ impl Service {
             chance,
             now_s: 0.0,
             overloaded_until_s: f64::NEG_INFINITY,
+            full_s: method.final_duration.as_secs_f64(),
         }
     }
 
-    /// What is true now: the load that a rested service holds in half of all trials, stalls aside; for the
-    /// queue and what is made like it, the one at which the p99 of an endless trial is the goal.
+    /// What is true now: the load that a rested service holds in half of all full-length trials, stalls aside; for
+    /// the queue and what is made like it, the one at which the p99 of an endless trial is the goal.
     fn capacity(&self) -> f64 {
         match self.kind {
+            Kind::Throttle => self.throttled(self.full_s),
             Kind::Leak => self.capacity * (1.0 - 0.002 * self.now_s / 60.0),
             _ => self.capacity,
         }
@@ -107,6 +116,10 @@ impl Service {
                 self.chance.normal() * SHARP > off + gone
             }
             Kind::Leak => self.chance.normal() * SHARP > off,
+            Kind::Throttle => {
+                let off = rate / self.throttled(duration_s) - 1.0;
+                self.chance.normal() * SHARP > off
+            }
             Kind::Queue => self.queue(rate, duration_s),
         };
         self.now_s += duration_s;
@@ -114,6 +127,11 @@ impl Service {
             self.overloaded_until_s = self.now_s;
         }
         held
+    }
+
+    /// The load of which a trial has one in a hundred turned away.
+    fn throttled(&self, duration_s: f64) -> f64 {
+        self.capacity * (1.0 + BURST_S / duration_s) / 0.99
     }
 
     /// In service times: the part of arrivals that wait longer falls with e^(-2(1-ρ)) for each, in heavy
@@ -165,7 +183,7 @@ struct Searched {
 
 impl Searched {
     fn of(kind: Kind, method: &Method, seed: u64) -> Self {
-        let mut service = Service::new(kind, seed);
+        let mut service = Service::new(kind, method, seed);
         let rate = |per_second: f64| Rate::new(per_second).unwrap();
         let range = Range {
             from: rate(100.0),
@@ -304,12 +322,13 @@ impl Chance {
     }
 }
 
-const ALL: [Kind; 5] = [
+const ALL: [Kind; 6] = [
     Kind::Steady,
     Kind::Noisy,
     Kind::Stalls,
     Kind::Hysteresis,
     Kind::Leak,
+    Kind::Throttle,
 ];
 
 fn method(budget_s: u64) -> Method {
@@ -338,6 +357,7 @@ fn holds_nearly_always(budget_s: u64, kind: Kind, searches: u32) -> Summary {
 #[test_case(Kind::Stalls)]
 #[test_case(Kind::Hysteresis)]
 #[test_case(Kind::Leak)]
+#[test_case(Kind::Throttle)]
 fn the_capacity_lies_in_the_interval(kind: Kind) {
     holds_nearly_always(90, kind, 100);
 }

@@ -1,8 +1,9 @@
 //! Where the capacity probably lies, from all trials together.
 //!
 //! How likely a load is held falls along a logistic curve, the more steeply the longer its trials are. Where
-//! the middle of that curve is, and how steep it is, has each of a grid of values with its likelihood. It
-//! only says where trials are worth most: whether a load is a bound, trials at that load alone decide.
+//! the middle of that curve is, how steep it is, and how much further up it lies for shorter trials, has each of a
+//! grid of values with its likelihood. It only says where trials are worth most: whether a load is a bound, trials at
+//! that load alone decide.
 
 use super::search::Load;
 

@@ -66,7 +66,8 @@ impl GridKeeper {
     pub(super) fn beat<'a>(&self, now: Nanos, lanes: impl Iterator<Item = Laned<'a>>) {
         self.enter(now);
         let asked = Asked::by(lanes, now);
-        if !self.had_load.replace(asked.has_load) && asked.has_load {
+        let begins = !self.had_load.replace(asked.has_load) && asked.has_load;
+        if begins && self.pacing == Pacing::AUTO {
             // What waking up cost while thousands of connections were opened says nothing of the load.
             grid::forget_wake_ups();
         }
@@ -109,12 +110,11 @@ impl GridKeeper {
         grid::set(None, self.of);
     }
 
-    /// What was so far is of the warm-up: how coarse the grid was then, and what had no stamp, is told of no figure.
+    /// What was so far is of the warm-up: how coarse the grid was then says nothing of what is measured.
     pub(super) fn begin_measuring(&self, now: Nanos) {
         self.enter(now);
         self.account.set(Account {
             coarsest: 0,
-            unstamped: false,
             ..self.account.get()
         });
     }
@@ -260,7 +260,7 @@ pub(super) struct Account {
     /// With the grid, and without it so that this is known.
     gridded: Stretch,
     probed: Stretch,
-    /// Since measuring began, or ever before that.
+    /// Since measuring began, or ever before that; 0 while there was no grid.
     coarsest: Nanos,
     unstamped: bool,
 }
@@ -280,7 +280,8 @@ impl Account {
             gridded, probed, ..
         } = self;
         let share = |part: Nanos| part as f64 / wall as f64;
-        (wall > 0 && gridded.time > 0).then(|| GridRecord {
+        let had_one = gridded.time > 0 && self.coarsest > 0;
+        (wall > 0 && had_one).then(|| GridRecord {
             ticks_apart: Duration::from_nanos(self.coarsest),
             share: share(gridded.time).min(1.0),
             cpu_saved: (probed.arrivals >= ENOUGH).then(|| {
@@ -364,6 +365,17 @@ mod tests {
         let record = told().unwrap();
         assert_eq!(record.ticks_apart, Duration::from_micros(100));
         assert_eq!((record.share, record.unstamped), (1.0, true));
+    }
+
+    /// A second that began in the warm-up may have had it then only.
+    #[test]
+    fn a_grid_of_the_warm_up_alone_is_none() {
+        let keeper = keeper();
+        let from = keeper.account();
+        sleeps_to(&keeper, 250_000);
+        keeper.apart.set(None);
+        keeper.begin_measuring(keeper.last.get().time);
+        assert_eq!(keeper.account().since(from).record(1_000_000), None);
     }
 
     #[test]

@@ -181,7 +181,7 @@ pub struct ScenarioSpec {
     /// wait for a user none begins once that is over, and nobody but the scenario keeps them waiting.
     pub lasting: bool,
     /// Whether each iteration opens connections of its own, which takes round trips that are no steps: with
-    /// [`Pacing::AUTO`](crate::Pacing::AUTO) there is no grid then.
+    /// [`Pacing::AUTO`](crate::pacer::Pacing::AUTO) there is no grid then.
     pub connects_each: bool,
     /// What is masked in examples of failures, in names that servers give themselves, and in why no target
     /// could be reached.

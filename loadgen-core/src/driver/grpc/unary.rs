@@ -306,8 +306,7 @@ fn explain_framing(framing: &Framing) -> String {
 }
 
 /// A stream that was opened. However it ends, the iteration is told when it left and came; when it
-/// is given up before its end, it is reset. Dropping alone would not always do that: the connection's
-/// shared handle may still hold the stream.
+/// is given up before its end, it is reset.
 struct UnderWay<'a> {
     call: Call,
     permit: &'a StreamPermit,
@@ -327,6 +326,9 @@ impl Drop for UnderWay<'_> {
         }
         if let Some(receipt) = times.received {
             self.iteration.received_within(receipt);
+        }
+        if self.permit.is_under_way() {
+            self.call.cancel();
         }
     }
 }

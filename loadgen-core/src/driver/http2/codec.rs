@@ -233,6 +233,15 @@ impl Call {
         }
     }
 
+    /// Gives it up. Our own code takes it for given up once it is dropped; the library does not always, as the
+    /// connection's shared handle may still hold the stream.
+    #[inline]
+    pub(crate) fn cancel(&mut self) {
+        if let Self::Library { stream, .. } = self {
+            stream.cancel();
+        }
+    }
+
     /// Whether somebody else has to see when its frames leave and come.
     #[inline]
     pub(super) fn is_watched(&self) -> bool {

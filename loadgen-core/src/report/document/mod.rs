@@ -261,7 +261,8 @@ impl Grid {
     /// What it saved of a core, in whole percents: what is compared are milliseconds out of each second.
     pub(in crate::report) fn saved(&self) -> Option<String> {
         let saved = self.cpu_saved?;
-        Some(human::percent((saved * 100.0).round() / 100.0))
+        // What is added makes a zero of one that is negative.
+        Some(human::percent((saved * 100.0).round() / 100.0 + 0.0))
     }
 }
 

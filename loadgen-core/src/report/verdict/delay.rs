@@ -123,10 +123,13 @@ impl fmt::Display for Chosen {
             ..
         } = self;
         let apart = span(*ticks_apart);
+        let finer = match *ticks_apart > nanos(Pacing::FINEST) {
+            true => "a finer one delays less, ",
+            false => "",
+        };
         write!(
             f,
-            "a grid of {apart} was chosen to save processor time (`--pacing {pacing}`; a finer one delays less, `exact` by \
-             nothing)"
+            "a grid of {apart} was chosen to save processor time (`--pacing {pacing}`; {finer}`exact` by nothing)"
         )
     }
 }
@@ -140,19 +143,24 @@ pub(super) fn judge(scenario: &Titled<'_>, chosen: Option<Chosen>, findings: &mu
         "response time",
         &scenario.response_time,
         undelayed,
+        ratio(scenario.parts.in_doubt, scenario.service_time.len()),
     );
     let is_single = scenario.has_single_step();
     let of_steps = scenario.iterated().filter(|_| !is_single);
     let of_steps = of_steps.filter_map(|step| {
-        let undelayed = &step.parts.as_deref()?.undelayed;
+        let parts = step.parts.as_deref()?;
         let of = format!("{name} step `{}`", step.name);
-        Some((of, "response time", &step.response_time, undelayed))
+        let in_doubt = ratio(parts.in_doubt, step.service_time.len());
+        let seen = &step.response_time;
+        Some((of, "response time", seen, &parts.undelayed, in_doubt))
     });
     let of_messages = scenario.iterated().filter_map(|step| {
         let seen = samples(step, SampleKind::RoundTrip)?;
         let undelayed = samples(step, SampleKind::UndelayedRoundTrip)?;
         let of = format!("{name} step `{}`", step.name);
-        Some((of, "round trip", seen, undelayed))
+        let doubts = samples(step, SampleKind::MessageDoubt).map_or(0, |it| it.len());
+        let in_doubt = ratio(doubts, seen.len());
+        Some((of, "round trip", seen, undelayed, in_doubt))
     });
     // Of which share of the replies something is said.
     let mut said_of = 0.0;
@@ -161,7 +169,7 @@ pub(super) fn judge(scenario: &Titled<'_>, chosen: Option<Chosen>, findings: &mu
     let all = std::iter::once(of_scenario)
         .chain(of_steps)
         .chain(of_messages);
-    for (of, what, seen, undelayed) in all {
+    for (of, what, seen, undelayed, in_doubt) in all {
         // Of those that are alike the first: more requests are behind it.
         let notable = notable(seen, undelayed);
         let worst = notable.iter().rev().max_by(|a, b| {
@@ -200,7 +208,6 @@ pub(super) fn judge(scenario: &Titled<'_>, chosen: Option<Chosen>, findings: &mu
                 true => scenario.iterated().count(),
                 false => 1,
             };
-            let in_doubt = ratio(scenario.parts.in_doubt, scenario.service_time.len());
             let explains = |part| it.explains(part, steps, in_doubt);
             scenario.open && notable.iter().all(explains)
         });

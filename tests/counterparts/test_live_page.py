@@ -44,7 +44,8 @@ def pictures_in(folder):
 class LiveSearches(unittest.TestCase):
     """A search for a capacity under way."""
 
-    def test_it_is_stopped_from_the_page(self):
+    def stopped_from_the_page(self):
+        """What was seen of a search that is stopped there, its document, and its exit code."""
         with Serve("--delay", "20ms") as server, tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
             searched = a_search(server.address, budget="5m")
@@ -60,6 +61,14 @@ class LiveSearches(unittest.TestCase):
                 search.kill()
                 search.wait()
             document = json.loads(result.read_text(encoding="utf-8"))
+        return shown, document, search.returncode
+
+    def test_it_is_stopped_from_the_page(self):
+        for _ in range(3):
+            shown, document, code = self.stopped_from_the_page()
+            # Nothing breaks where the machine was too busy to offer what would.
+            if document["capacity"].get("breaks_first"):
+                break
         self.assertEqual((shown["errors"], shown["asked"], shown["wide"]), ([], [], []))
         self.assertIn("SEARCHING", shown["running"]["title"] + shown["running"]["text"])
         self.assertIn("What breaks first", shown["over"]["text"])
@@ -72,7 +81,7 @@ class LiveSearches(unittest.TestCase):
         self.assertGreaterEqual(len(capacity["trials"]), after)
         last = capacity["trials"][-1]
         self.assertLessEqual(last["from_s"] + last["duration_s"], capacity["took_s"])
-        self.assertEqual(search.returncode, 105)
+        self.assertEqual(code, 105)
 
 
 class LivePages(unittest.TestCase):

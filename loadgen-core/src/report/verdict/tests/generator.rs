@@ -97,6 +97,32 @@ fn what_shares_stamps_explains_another_tick(in_doubt: u64) -> bool {
     warnings.contains("that is as expected")
 }
 
+/// It is the step's own, however few of the scenario's replies are that step's.
+#[test_case(600 => true; "most of the step's")]
+#[test_case(60 => false; "too few")]
+fn what_shares_stamps_is_of_its_step(in_doubt: u64) -> bool {
+    let record = run(true, |record| {
+        let scenario = &mut record.scenarios[0];
+        scenario.service_time.saturating_record_n(1_000_000, 10_000);
+        scenario.parts.in_doubt = in_doubt;
+        let mut step = ScenarioRecord::empty("", "", true, &["rare".into()])
+            .steps
+            .remove(0);
+        step.response_time.saturating_record_n(1_000_000, 800);
+        step.response_time.saturating_record_n(1_249_000, 200);
+        step.service_time.saturating_record_n(1_000_000, 1_000);
+        let mut parts = crate::record::Parts::of_scenario();
+        parts.undelayed.saturating_record_n(1_000_000, 1_000);
+        parts.in_doubt = in_doubt;
+        step.parts = Some(Box::new(parts));
+        scenario.steps.push(step);
+        on_a_grid(record, Pacing::GRID);
+    });
+    let warnings = verdict(&record, &[], &[]).warnings.join("\n");
+    assert!(warnings.contains("step `rare`: "), "{warnings}");
+    warnings.contains("that is as expected")
+}
+
 #[test_case(Pacing::GRID; "asked for")]
 #[test_case(Pacing::AUTO; "chosen")]
 fn what_comes_without_stamps_is_told_of_on_a_grid(pacing: Pacing) {

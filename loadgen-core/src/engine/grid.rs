@@ -19,7 +19,7 @@ use crate::schedule::{Load, Share};
 /// for so long: for a five-hundredth of the time, which no p99 is made of.
 const PROBES_APART: Nanos = 1_000_000_000;
 const PROBE: Nanos = 2_000_000;
-/// What fewer arrivals took tells nothing: those of a single probe differ by a fifth.
+/// What fewer arrivals took tells nothing: by some hundred of them runs of 3 s were off by up to a quarter of a core.
 const ENOUGH: u64 = 500;
 /// A grid that is chosen makes no iteration late, whose steps each wait for a tick, and keeps timeouts to a
 /// fiftieth.
